@@ -1,0 +1,111 @@
+//! Posts, ledger and what else the archive keeps: the truth that everything can be rebuilt from.
+
+mod folder;
+mod ledger;
+
+use std::future::Future;
+use std::path::PathBuf;
+
+pub use folder::FolderArchive;
+pub use ledger::{Line, Op, SourceLine};
+
+use crate::model::{EntryKey, LedgerPosition, Post, PostPath, Timestamp};
+use crate::post::PostError;
+
+/// Why the archive could not be read or written.
+#[derive(Debug, thiserror::Error)]
+pub enum ArchiveError {
+    /// The disk refused; nothing of the batch counts as kept.
+    #[error("`{}` cannot be {what}: {cause}; nothing of this poll was marked as seen", path.display())]
+    Io {
+        /// The file or folder.
+        path: PathBuf,
+        /// What was tried, as a participle.
+        what: &'static str,
+        /// The system's words.
+        cause: std::io::Error,
+    },
+    /// A post file cannot be read as a post.
+    #[error("`{path}` cannot be read as a post: {cause}; mend it or restore it from a backup")]
+    Post {
+        /// Relative to the archive.
+        path: String,
+        /// Why.
+        cause: PostError,
+    },
+    /// A file of the archive other than a post is not what it has to be.
+    #[error("`{}` is damaged: {cause}; restore it from a backup", path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        cause: String,
+    },
+    /// No free name was found for a post.
+    #[error("no free file name for the post with key {0}")]
+    NoName(EntryKey),
+}
+
+/// A post to be written.
+#[derive(Clone, Debug)]
+pub struct Kept {
+    /// The post.
+    pub post: Post,
+    /// Where it lies already, and the number under which that version is kept; `None` when new.
+    pub replaces: Option<(PostPath, u32)>,
+    /// Its ledger line; path and checksum are filled in by the archive.
+    pub line: Line,
+}
+
+/// What one poll of a feed adds, written in one go or not at all.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    /// New and revised posts.
+    pub posts: Vec<Kept>,
+    /// Ledger lines that belong to no post of this batch.
+    pub notes: Vec<Line>,
+    /// What the source says about itself, when that changed.
+    pub source: Option<SourceLine>,
+}
+
+impl Batch {
+    /// True when there is nothing to write.
+    pub fn is_empty(&self) -> bool {
+        self.posts.is_empty() && self.notes.is_empty() && self.source.is_none()
+    }
+}
+
+/// The facts of the site that are fixed at the first run.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct SiteFacts {
+    /// Version of the archive's format.
+    pub format: u32,
+    /// Host name in `tag:` URIs (RFC 4151).
+    pub tag_authority: String,
+    /// Day in `tag:` URIs, `2026-11-22`.
+    pub tag_date: String,
+}
+
+/// Where posts and their ledger are kept.
+pub trait Archive: Send + Sync {
+    /// Writes a batch durably and returns the ledger lines as written, posts first.
+    fn write_all(&self, batch: Batch) -> impl Future<Output = Result<Vec<Line>, ArchiveError>> + Send;
+    /// Reads one post.
+    fn read(&self, path: &PostPath) -> impl Future<Output = Result<Post, ArchiveError>> + Send;
+    /// How long the ledger is now.
+    fn position(&self) -> impl Future<Output = Result<LedgerPosition, ArchiveError>> + Send;
+    /// The ledger lines after a position, in order of writing; torn lines are left out.
+    fn lines_after(&self, known: &LedgerPosition) -> impl Future<Output = Result<Vec<Line>, ArchiveError>> + Send;
+    /// All lines about sources, oldest first.
+    fn sources(&self) -> impl Future<Output = Result<Vec<SourceLine>, ArchiveError>> + Send;
+    /// The site's facts; at the first run made from authority and day.
+    fn site_facts(
+        &self,
+        authority: &str,
+        now: Timestamp,
+    ) -> impl Future<Output = Result<SiteFacts, ArchiveError>> + Send;
+    /// The text of `state.json`, if it exists.
+    fn state(&self) -> impl Future<Output = Result<Option<String>, ArchiveError>> + Send;
+    /// Replaces `state.json` when the text differs.
+    fn put_state(&self, text: String) -> impl Future<Output = Result<(), ArchiveError>> + Send;
+}

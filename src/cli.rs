@@ -1,0 +1,274 @@
+//! Commands and flags, progress, summaries.
+
+use std::io::{IsTerminal, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use indicatif::{ProgressBar, ProgressStyle};
+
+use crate::app::{self, App, AppError};
+use crate::poll::{FeedReport, Options, Outcome};
+
+/// Polls feeds, keeps every entry for ever as a readable post, republishes merged feeds by topic.
+#[derive(Debug, Parser)]
+#[command(name = "feedmill", version, max_term_width = 100)]
+pub struct Cli {
+    /// Work in this folder: paths in the config are relative to it.
+    #[arg(short = 'C', value_name = "DIR", global = true)]
+    directory: Option<PathBuf>,
+    /// The config file [default: `$FEEDMILL_CONFIG`, else config/feedmill.yaml].
+    #[arg(long, value_name = "FILE", global = true)]
+    config: Option<PathBuf>,
+    /// Say more: one line per feed.
+    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    verbose: bool,
+    /// Say nothing but errors.
+    #[arg(short, long, global = true)]
+    quiet: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Poll feeds once, keep what is new, publish what changed.
+    Poll(PollArgs),
+    /// Poll every feed at its times and serve the published files until stopped.
+    Daemon,
+    /// Rebuild the published files from the archive.
+    Publish {
+        /// Topics to publish [default: all].
+        topics: Vec<String>,
+    },
+    /// Validate the config and show when each feed is polled next; nothing is written.
+    Check,
+}
+
+#[derive(Debug, Args)]
+struct PollArgs {
+    /// Feeds to poll, by id [default: every enabled one].
+    feeds: Vec<String>,
+    /// Poll feeds whose last poll is recent too, and ask for the whole document.
+    #[arg(long)]
+    force: bool,
+    /// Show what would be new; write nothing.
+    #[arg(long)]
+    dry_run: bool,
+    /// Print one JSON object per feed, then a summary.
+    #[arg(long)]
+    json: bool,
+}
+
+/// How much is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Volume {
+    Quiet,
+    Normal,
+    Verbose,
+}
+
+/// Runs the command line.
+pub fn run(cli: Cli) -> ExitCode {
+    let volume = match (cli.quiet, cli.verbose) {
+        (true, _) => Volume::Quiet,
+        (_, true) => Volume::Verbose,
+        _ => Volume::Normal,
+    };
+    let done = match cli.directory.as_deref().map(std::env::set_current_dir) {
+        Some(Err(error)) => Err(AppError::Directory { path: cli.directory.unwrap_or_default(), cause: error }),
+        _ => App::load(cli.config).and_then(|app| dispatch(&app, cli.command, volume)),
+    };
+    done.unwrap_or_else(|error| {
+        say_error(&error);
+        ExitCode::from(error.exit_code())
+    })
+}
+
+fn dispatch(app: &App, command: Command, volume: Volume) -> Result<ExitCode, AppError> {
+    match command {
+        Command::Poll(args) => poll(app, &args, volume),
+        Command::Daemon => app.daemon(|line| say(volume, Volume::Normal, &line)).map(|()| ExitCode::SUCCESS),
+        Command::Publish { topics } => {
+            let outcome = app.publish(&topics)?;
+            warn_all(&outcome.unreadable);
+            say(volume, Volume::Normal, &format!("published: {} changed", counted(outcome.changed, "file")));
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Check => {
+            print(&app.check());
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+fn poll(app: &App, args: &PollArgs, volume: Volume) -> Result<ExitCode, AppError> {
+    let options = Options { force: args.force, dry_run: args.dry_run };
+    let bar = progress(app, args, volume);
+    let done = app.poll(&args.feeds, options, |report| {
+        if args.json {
+            print(&json(report));
+        } else if volume == Volume::Verbose {
+            bar.suspend(|| print(&feed_line(report)));
+        }
+        bar.suspend(|| warn_about(report, volume));
+        bar.inc(1);
+    });
+    bar.finish_and_clear();
+    let done = done?;
+    warn_all(&done.healed);
+    warn_all(&done.unreadable);
+    let summary = Summary::of(&done.reports, done.seconds);
+    if args.json {
+        print(&json(&serde_json::json!({ "summary": summary })));
+    } else {
+        say(volume, Volume::Normal, &summary.sentence(args.dry_run));
+    }
+    Ok(if summary.failed > 0 { ExitCode::from(4) } else { ExitCode::SUCCESS })
+}
+
+/// A bar on a terminal, nothing elsewhere.
+fn progress(app: &App, args: &PollArgs, volume: Volume) -> ProgressBar {
+    if volume == Volume::Quiet || args.json || !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template("{bar:30} {pos}/{len} feeds {elapsed}");
+    let bar = ProgressBar::new(app.count(&args.feeds) as u64);
+    bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+fn warn_about(report: &FeedReport, volume: Volume) {
+    if volume == Volume::Quiet {
+        return;
+    }
+    if let Some(error) = &report.error {
+        warn(error);
+    }
+    for reject in &report.rejects {
+        warn(&format!("feed `{}`: an entry was left out: {reject}", report.feed));
+    }
+}
+
+/// One line per feed: key-value, as a log.
+fn feed_line(report: &FeedReport) -> String {
+    let outcome = match report.outcome {
+        Outcome::Polled => "polled",
+        Outcome::NotModified => "not_modified",
+        Outcome::Skipped => "skipped",
+        Outcome::Failed => "failed",
+    };
+    let FeedReport { feed, new, revised, duplicate, rejected, .. } = report;
+    format!("feed={feed} outcome={outcome} new={new} revised={revised} duplicate={duplicate} rejected={rejected}")
+}
+
+/// Totals of a poll.
+#[derive(Debug, Default, serde::Serialize)]
+struct Summary {
+    feeds: usize,
+    polled: usize,
+    not_modified: usize,
+    skipped: usize,
+    failed: usize,
+    new: usize,
+    revised: usize,
+    duplicate: usize,
+    rejected: usize,
+    repaired: usize,
+    seconds: f64,
+}
+
+impl Summary {
+    fn of(reports: &[FeedReport], seconds: f64) -> Self {
+        let count = |outcome| reports.iter().filter(|r| r.outcome == outcome).count();
+        let sum = |of: fn(&FeedReport) -> usize| reports.iter().map(of).sum();
+        Self {
+            feeds: reports.len(),
+            polled: count(Outcome::Polled),
+            not_modified: count(Outcome::NotModified),
+            skipped: count(Outcome::Skipped),
+            failed: count(Outcome::Failed),
+            new: sum(|r| r.new),
+            revised: sum(|r| r.revised),
+            duplicate: sum(|r| r.duplicate),
+            rejected: sum(|r| r.rejected),
+            repaired: sum(|r| usize::from(r.repaired)),
+            seconds: (seconds * 1000.0).round() / 1000.0,
+        }
+    }
+
+    fn sentence(&self, dry_run: bool) -> String {
+        let entries = [
+            (self.new, if dry_run { "post would be new" } else { "new post" }),
+            (self.revised, "revised"),
+            (self.duplicate, "duplicate"),
+            (self.rejected, "entry rejected"),
+        ];
+        let entries: Vec<String> =
+            entries.into_iter().filter(|(n, _)| *n > 0).map(|(n, what)| counted(n, what)).collect();
+        let read = match (self.polled, entries.is_empty()) {
+            (0, _) => None,
+            (n, true) => Some(format!("{n} read (nothing new)")),
+            (n, false) => Some(format!("{n} read ({})", entries.join(", "))),
+        };
+        let part = |n: usize, what: &str| (n > 0).then(|| format!("{n} {what}"));
+        let parts =
+            [part(self.not_modified, "not modified"), read, part(self.skipped, "skipped"), part(self.failed, "failed")];
+        let parts: Vec<String> = parts.into_iter().flatten().collect();
+        let parts = if parts.is_empty() { "nothing to do".to_owned() } else { parts.join(", ") };
+        format!("polled {} in {:.1} s: {parts}", counted(self.feeds, "feed"), self.seconds)
+    }
+}
+
+/// `1 new post`, `2 new posts`, `3 entries rejected`.
+fn counted(n: usize, what: &str) -> String {
+    let many = match what {
+        "revised" => what.to_owned(),
+        "entry rejected" => "entries rejected".to_owned(),
+        "post would be new" => "posts would be new".to_owned(),
+        _ => format!("{what}s"),
+    };
+    if n == 1 { format!("1 {what}") } else { format!("{n} {many}") }
+}
+
+fn json(value: &impl serde::Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_default()
+}
+
+fn say(volume: Volume, from: Volume, line: &str) {
+    if volume >= from {
+        print(line);
+    }
+}
+
+/// To standard output. A closed pipe is the reader's choice, not a failure.
+fn print(line: &str) {
+    let _ = writeln!(std::io::stdout().lock(), "{}", line.trim_end());
+}
+
+fn say_error(error: &AppError) {
+    if let AppError::Config(problems) = error {
+        for problem in problems {
+            label(anstyle::AnsiColor::Red, "error", &problem.to_string());
+        }
+        let count = counted(problems.len(), "problem");
+        let _ = writeln!(std::io::stderr().lock(), "{count} in the config; nothing was started");
+    } else {
+        label(anstyle::AnsiColor::Red, "error", &error.to_string());
+    }
+}
+
+fn warn(line: &str) {
+    label(anstyle::AnsiColor::Yellow, "warning", line);
+}
+
+fn warn_all(lines: &[String]) {
+    for line in lines {
+        warn(line);
+    }
+}
+
+/// Coloured on a terminal unless `NO_COLOR` is set.
+fn label(color: anstyle::AnsiColor, label: &str, line: &str) {
+    let style = anstyle::Style::new().bold().fg_color(Some(color.into()));
+    let _ = writeln!(anstream::stderr().lock(), "{style}{label}:{style:#} {}", app::one_line(line));
+}

@@ -1,0 +1,275 @@
+//! Every key of the config, with its default. A new key is a line here, a field in `Config`, and a test.
+//!
+//! A function here asks for all its keys before the first `?`, so that one mistake hides no other.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::{Component, Path, PathBuf};
+use std::time::Duration;
+
+use chrono_tz::Tz;
+
+use super::keys::Keys;
+use super::notes::{Notes, Spot, Taken, quote};
+use super::raw::Node;
+use super::values::{self, Bad};
+use super::{Config, Feed, Fetch, Server, Site, Storage};
+use crate::model::{FeedId, FeedSelection, FeedSource, Place, Topic};
+use crate::normalize::html::Cuts;
+use crate::post::Layout;
+use crate::schedule::Schedule;
+
+const SECOND: Duration = Duration::from_secs(1);
+const DAY: Duration = Duration::from_hours(24);
+
+/// What an included file cannot say.
+const MAIN_ONLY: [&str; 7] = ["site", "storage", "server", "fetch", "schedule", "timezone", "include"];
+
+/// What may stand only once in all files.
+#[derive(Default)]
+struct Seen {
+    feed_ids: Taken,
+    feed_names: Taken,
+    feed_urls: Taken,
+    topic_ids: Taken,
+}
+
+/// When feeds are polled that do not say it themselves.
+#[derive(Clone)]
+struct Rhythm {
+    cron: String,
+    zone: Tz,
+}
+
+/// Builds the config from the main file and the included ones; `None` stands for a file that is no YAML.
+/// The config is of use only if nothing was noted.
+pub(super) fn config(notes: &Notes<'_>, files: &[Option<Node>]) -> Option<Config> {
+    let roots = files.iter().enumerate().filter_map(|(file, root)| Some((file, root.as_ref()?)));
+    let mut roots: Vec<_> = roots.map(|(file, root)| (file == 0, Keys::of_file(notes, file, root))).collect();
+    let is_complete = roots.len() == files.len();
+
+    let mut settings = None;
+    for (is_main, keys) in &mut roots {
+        if *is_main {
+            settings = Some(self::settings(keys));
+        } else {
+            keys.forbid(&MAIN_ONLY, "belongs in the main file; an included one holds only `feeds` and `topics`");
+        }
+    }
+    let rhythm = settings.as_ref().map_or_else(Rhythm::default, |settings| settings.rhythm.clone());
+
+    let mut seen = Seen::default();
+    let mut feeds = Vec::new();
+    for (_, keys) in &mut roots {
+        feeds.extend(keys.sections("feeds", |keys| feed(keys, &rhythm, &mut seen)));
+    }
+    let mut topics = Vec::new();
+    for (_, keys) in &mut roots {
+        topics.extend(keys.sections("topics", |keys| topic(keys, &mut seen, is_complete)));
+    }
+    for (_, keys) in roots {
+        keys.end();
+    }
+
+    let Settings { site, storage, server, fetch, .. } = settings?;
+    Some(Config { site: site?, storage, server, fetch, feeds, topics })
+}
+
+/// What only the main file says.
+struct Settings {
+    site: Option<Site>,
+    storage: Storage,
+    server: Server,
+    fetch: Fetch,
+    rhythm: Rhythm,
+}
+
+fn settings(keys: &mut Keys<'_>) -> Settings {
+    let site = keys.section("site", site);
+    let site_url = site.as_ref().map_or("", |site| site.url.as_str());
+    let settings = Settings {
+        storage: keys.section("storage", storage),
+        server: keys.section("server", server),
+        fetch: keys.section("fetch", |keys| fetch(keys, site_url)),
+        rhythm: rhythm(keys),
+        site,
+    };
+    include(keys);
+    settings
+}
+
+fn site(keys: &mut Keys<'_>) -> Option<Site> {
+    let url = keys.required("url", values::site_url);
+    let title = keys.optional("title", values::line);
+    let author = keys.optional("author", values::line);
+    let language = keys.optional("language", values::language);
+    let url = url?;
+    let title = title.unwrap_or_else(|| url.host_str().unwrap_or_default().to_owned());
+    Some(Site { title, url, author, language })
+}
+
+fn storage(keys: &mut Keys<'_>) -> Storage {
+    let storage = Storage {
+        archive: keys.or("archive", PathBuf::from("data/archive"), values::path),
+        index: keys.or("index", PathBuf::from("data/index"), values::path),
+        public: keys.or("public", PathBuf::from("data/public"), values::path),
+        layout: keys.or("layout", Layout::Month, values::layout),
+    };
+    let mut folders = Taken::new();
+    for (key, path) in [("archive", &storage.archive), ("index", &storage.index), ("public", &storage.public)] {
+        keys.unique(key, plain(path), &mut folders, "archive, index and public must be different folders");
+    }
+    storage
+}
+
+/// A path without `./` and doubled slashes.
+fn plain(path: &Path) -> String {
+    let parts = path.components().filter(|part| *part != Component::CurDir);
+    parts.collect::<PathBuf>().to_string_lossy().into_owned()
+}
+
+fn server(keys: &mut Keys<'_>) -> Server {
+    Server { listen: keys.or("listen", SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)), values::listen) }
+}
+
+fn fetch(keys: &mut Keys<'_>, site_url: &str) -> Fetch {
+    Fetch {
+        concurrency: keys.or("concurrency", 64, values::number(1..=1000)),
+        timeout: keys.or("timeout", 30 * SECOND, values::duration(Duration::from_millis(1)..=DAY / 24)),
+        max_body: keys.or("max_body", 64 << 20, values::size(1..=4 << 30)),
+        user_agent: keys.or("user_agent", format!("feedmill/{} (+{site_url})", env!("CARGO_PKG_VERSION")), |text| {
+            values::user_agent(text, site_url)
+        }),
+        allow: keys.list("allow", values::allow),
+        min_interval: keys.or("min_interval", 15 * 60 * SECOND, values::duration(Duration::ZERO..=31 * DAY)),
+    }
+}
+
+impl Default for Rhythm {
+    fn default() -> Self {
+        Self { cron: "@hourly".to_owned(), zone: Tz::UTC }
+    }
+}
+
+/// `schedule` and `timezone` of the main file.
+fn rhythm(keys: &mut Keys<'_>) -> Rhythm {
+    let default = Rhythm::default();
+    let zone = keys.or("timezone", default.zone, values::zone);
+    let cron = keys.or("schedule", default.cron, |text| schedule(text, zone).map(|_| text.to_owned()));
+    Rhythm { cron, zone }
+}
+
+/// `schedule` and `timezone` of a feed.
+fn feed_schedule(keys: &mut Keys<'_>, default: &Rhythm) -> Option<Schedule> {
+    let zone = keys.or("timezone", default.zone, values::zone);
+    let own = keys.optional("schedule", |text| schedule(text, zone));
+    own.or_else(|| keys.accept("schedule", schedule(&default.cron, zone)))
+}
+
+fn schedule(text: &str, zone: Tz) -> Result<Schedule, Bad> {
+    Schedule::parse(text, zone).map_err(|error| Bad::Shown(reason(&error.to_string(), text)))
+}
+
+/// The patterns were expanded by the caller, who does not know the environment.
+fn include(keys: &mut Keys<'_>) {
+    for (text, spot) in keys.texts("include") {
+        if text.contains("${") {
+            keys.notes.add(&spot, "`${…}` cannot be used here");
+        } else if text.trim().is_empty() {
+            keys.notes.add(&spot, "is empty");
+        }
+    }
+}
+
+fn feed(keys: &mut Keys<'_>, default: &Rhythm, seen: &mut Seen) -> Option<Feed> {
+    let id = keys.required("id", values::feed_id);
+    let name = keys.required("name", values::line);
+    // Paths of a config are relative to the working folder, those of `file:` feeds too.
+    let folder = (keys.notes.env)("PWD").unwrap_or_default();
+    let url = keys.required("url", |text| values::feed_url(text, Path::new(&folder)));
+    let enabled = keys.or("enabled", true, values::truth);
+    let language = keys.optional("language", values::language);
+    let tags = keys.list("tags", values::line);
+    let schedule = feed_schedule(keys, default);
+    let cuts = cuts(keys);
+
+    // A bad id counts too, or each topic that names it would be a second problem.
+    if let Some(id) = keys.text("id") {
+        keys.unique("id", id, &mut seen.feed_ids, "another feed has this id");
+    }
+    if let Some(name) = &name {
+        keys.unique("name", name.clone(), &mut seen.feed_names, "another feed has this name");
+    }
+    if let Some(url) = &url {
+        keys.unique("url", url.as_str().to_owned(), &mut seen.feed_urls, "another feed has this address");
+    }
+    let source = FeedSource { id: id?, name: name?, url: url?, language, tags };
+    Some(Feed { source, enabled, schedule: schedule?, cuts: cuts? })
+}
+
+fn cuts(keys: &mut Keys<'_>) -> Option<Cuts> {
+    let alone = |text: &str| vec![text.to_owned()];
+    let remove = keys.list("remove", |text| made(&alone(text), &[]).map(|_| text.to_owned()));
+    let remove_text = keys.list("remove_text", |text| made(&[], &alone(text)).map(|_| text.to_owned()));
+    keys.accept("remove", made(&remove, &remove_text))
+}
+
+/// The only place that looks at a problem of `Cuts`.
+fn made(remove: &[String], remove_text: &[String]) -> Result<Cuts, Bad> {
+    Cuts::new(remove, remove_text).map_err(|problems| {
+        let text = remove.first().or(remove_text.first()).map_or("", String::as_str);
+        let reasons: Vec<_> = problems.iter().map(|(_, problem)| reason(problem, text)).collect();
+        Bad::Shown(reasons.join("; "))
+    })
+}
+
+/// A neighbour's message on one line, without the text it may begin with: that is put before it anyway.
+fn reason(message: &str, text: &str) -> String {
+    let message = message.split_once(&format!("`{text}`: ")).map_or(message, |(_, reason)| reason);
+    // regex draws a picture and says what is wrong in the last line
+    let last = message.trim_end().lines().last().unwrap_or_default();
+    last.strip_prefix("error: ").unwrap_or(last).to_owned()
+}
+
+fn topic(keys: &mut Keys<'_>, seen: &mut Seen, is_complete: bool) -> Option<Topic> {
+    let id = keys.required("id", values::topic_id);
+    let title = keys.optional("title", values::line);
+    let feeds = selection(keys, is_complete.then_some(&seen.feed_ids));
+    let any = keys.list("any", values::line);
+    let all = keys.list("all", values::line);
+    let none = keys.list("none", values::line);
+    let places = keys.list_or("in", vec![Place::Title, Place::Body], values::place);
+    let limit = keys.or("limit", 50, values::number(1..=10_000));
+
+    let id = id?;
+    keys.unique("id", id.as_str().to_owned(), &mut seen.topic_ids, "another topic has this id");
+    let title = title.unwrap_or_else(|| id.as_str().to_owned());
+    Some(Topic { id, title, feeds, any, all, none, places, limit })
+}
+
+/// `feeds` of a topic; `known` is there unless a file with feeds could not be read.
+fn selection(keys: &mut Keys<'_>, known: Option<&Taken>) -> FeedSelection {
+    let list = keys.spot_of("feeds");
+    let names = keys.list_at("feeds", values::line);
+    keys.refuse_empty("feeds");
+    if names.is_empty() {
+        return FeedSelection::All;
+    }
+    let mut feeds = Vec::new();
+    let mut is_all = false;
+    for (name, spot) in names {
+        if name == "*" {
+            is_all = true;
+        } else if known.is_some_and(|known| !known.contains_key(&name)) {
+            let mut text = format!("unknown feed {}", quote(&name));
+            if !keys.notes.is_full() {
+                let ids = known.into_iter().flat_map(|known| known.keys().map(String::as_str));
+                text.push_str(&values::did_you_mean(&name, ids));
+            }
+            keys.notes.add(&Spot { path: list.path.clone(), ..spot }, text);
+        }
+        feeds.extend(FeedId::parse(&name));
+    }
+    feeds.sort();
+    feeds.dedup();
+    if is_all { FeedSelection::All } else { FeedSelection::Some(feeds) }
+}

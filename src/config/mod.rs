@@ -1,0 +1,175 @@
+//! The config: YAML text to values that need no further checking, or the list of all that is wrong with it.
+//!
+//! `raw` turns text into nodes, `keys` takes values out of a mapping, `values` and `units` know what a single value
+//! may be, `notes` collects what is wrong, and `check` holds every key with its default.
+
+mod check;
+mod keys;
+mod notes;
+mod raw;
+mod units;
+mod values;
+
+#[cfg(test)]
+mod tests;
+
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use url::Url;
+
+use crate::model::{FeedSource, Topic};
+use crate::normalize::html::Cuts;
+use crate::post::Layout;
+use crate::schedule::Schedule;
+
+/// A text of the config.
+#[derive(Clone, Copy, Debug)]
+pub struct Source<'a> {
+    /// The name shown in problems, such as its path.
+    pub name: &'a str,
+    /// YAML.
+    pub text: &'a str,
+}
+
+/// All of the config.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// What is published, and where.
+    pub site: Site,
+    /// Where files are kept.
+    pub storage: Storage,
+    /// The HTTP server of the daemon.
+    pub server: Server,
+    /// How feeds are asked.
+    pub fetch: Fetch,
+    /// In the order of the files; the enabled and the others.
+    pub feeds: Vec<Feed>,
+    /// In the order of the files.
+    pub topics: Vec<Topic>,
+}
+
+/// What is published, and where.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Site {
+    /// Publisher of the topic feeds; the host of `url` if the config has none.
+    pub title: String,
+    /// Where `storage.public` is reachable: `http` or `https`, ends with `/`.
+    pub url: Url,
+    /// Author of the topic feeds.
+    pub author: Option<String>,
+    /// Language of the topic feeds (BCP 47).
+    pub language: Option<String>,
+}
+
+/// Where files are kept: three different folders, relative to the working directory or absolute.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Storage {
+    /// Posts and ledger.
+    pub archive: PathBuf,
+    /// The index, and all that changes without news.
+    pub index: PathBuf,
+    /// The published files.
+    pub public: PathBuf,
+    /// Where new posts are put.
+    pub layout: Layout,
+}
+
+/// The HTTP server of the daemon.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Server {
+    /// Where it listens; port 0 takes any free one.
+    pub listen: SocketAddr,
+}
+
+/// How feeds are asked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Fetch {
+    /// Feeds polled at the same time, 1 to 1,000.
+    pub concurrency: usize,
+    /// For a whole exchange; never zero.
+    pub timeout: Duration,
+    /// Largest answer in bytes, after decompression; never zero.
+    pub max_body: u64,
+    /// Printable ASCII.
+    pub user_agent: String,
+    /// Private addresses that may be polled all the same.
+    pub allow: Vec<Allow>,
+    /// Between two polls of a feed; zero means no limit.
+    pub min_interval: Duration,
+}
+
+/// Private addresses that may be polled.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Allow {
+    /// A host name (lower case) or the text of an IP address (no brackets), with a port.
+    HostPort(String, u16),
+    /// All ports of these addresses.
+    Network(ipnet::IpNet),
+}
+
+/// A feed with what belongs to it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Feed {
+    /// Its id, name and address, and what its posts get.
+    pub source: FeedSource,
+    /// Whether it is polled.
+    pub enabled: bool,
+    /// When it is polled.
+    pub schedule: Schedule,
+    /// What is taken out of its entries.
+    pub cuts: Cuts,
+}
+
+/// Something wrong in the config.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Problem {
+    /// Name of the [`Source`].
+    pub file: String,
+    /// From 1; `None` when nothing in the file stands for it.
+    pub line: Option<usize>,
+    /// The key, such as `topics[5].feeds`; empty for the file as a whole.
+    pub path: String,
+    /// Cause and next step; never a secret.
+    pub text: String,
+}
+
+impl fmt::Display for Problem {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.file)?;
+        if let Some(line) = self.line {
+            write!(f, ":{line}")?;
+        }
+        if !self.path.is_empty() {
+            write!(f, ": {}", self.path)?;
+        }
+        write!(f, ": {}", self.text)
+    }
+}
+
+/// The `include` patterns of the main file, for the caller to expand and read.
+///
+/// What is wrong with them, or with the file, is left to [`read`].
+pub fn includes(text: &str) -> Vec<String> {
+    raw::parse(text).map(|root| keys::texts_of(&root, "include")).unwrap_or_default()
+}
+
+/// Reads the config: the first source is the main file, the others are included by it.
+///
+/// `env` answers for the environment variables that the config names as `${NAME}`.
+/// The list of problems is sorted by place and holds at most 100 and a line that counts the rest.
+pub fn read(sources: &[Source<'_>], env: &dyn Fn(&str) -> Option<String>) -> Result<Config, Vec<Problem>> {
+    if sources.is_empty() {
+        let text = "there is none to read".to_owned();
+        return Err(vec![Problem { file: "config".to_owned(), line: None, path: String::new(), text }]);
+    }
+    let notes = notes::Notes::new(sources, env);
+    let config = check::config(&notes, &notes.parse());
+    let problems = notes.into_problems();
+    match config {
+        Some(config) if problems.is_empty() => Ok(config),
+        _ => Err(problems),
+    }
+}

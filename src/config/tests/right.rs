@@ -1,0 +1,286 @@
+use std::path::PathBuf;
+use std::time::Duration;
+
+use chrono_tz::Tz;
+use url::Url;
+
+use super::{SITE, problems_of, read_all};
+use crate::config::{Allow, Config, Feed, Fetch, Server, Site, Storage, includes};
+use crate::model::{FeedId, FeedSelection, FeedSource, Place, Topic, TopicId};
+use crate::normalize::html::Cuts;
+use crate::post::Layout;
+use crate::schedule::Schedule;
+
+fn good(text: &str) -> Config {
+    let text = format!("{SITE}{text}");
+    read_all(&[("c.yaml", &text)]).unwrap_or_else(|problems| panic!("{text}\n{problems:?}"))
+}
+
+fn feed(id: &str, name: &str, url: &str) -> Feed {
+    Feed {
+        source: FeedSource {
+            id: FeedId::parse(id).unwrap(),
+            name: name.to_owned(),
+            url: Url::parse(url).unwrap(),
+            language: None,
+            tags: vec![],
+        },
+        enabled: true,
+        schedule: Schedule::parse("@hourly", Tz::UTC).unwrap(),
+        cuts: Cuts::new(&[], &[]).unwrap(),
+    }
+}
+
+fn topic(id: &str) -> Topic {
+    Topic {
+        id: TopicId::parse(id).unwrap(),
+        title: id.to_owned(),
+        feeds: FeedSelection::All,
+        any: vec![],
+        all: vec![],
+        none: vec![],
+        places: vec![Place::Title, Place::Body],
+        limit: 50,
+    }
+}
+
+fn owned(texts: &[&str]) -> Vec<String> {
+    texts.iter().map(|text| (*text).to_owned()).collect()
+}
+
+#[test]
+fn a_site_is_enough() {
+    let version = env!("CARGO_PKG_VERSION");
+    let expected = Config {
+        site: Site {
+            title: "news.example.org".to_owned(),
+            url: Url::parse("https://news.example.org/").unwrap(),
+            author: None,
+            language: None,
+        },
+        storage: Storage {
+            archive: PathBuf::from("data/archive"),
+            index: PathBuf::from("data/index"),
+            public: PathBuf::from("data/public"),
+            layout: Layout::Month,
+        },
+        server: Server { listen: "127.0.0.1:8080".parse().unwrap() },
+        fetch: Fetch {
+            concurrency: 64,
+            timeout: Duration::from_secs(30),
+            max_body: 64 * 1024 * 1024,
+            user_agent: format!("feedmill/{version} (+https://news.example.org/)"),
+            allow: vec![],
+            min_interval: Duration::from_mins(15),
+        },
+        feeds: vec![],
+        topics: vec![],
+    };
+    assert_eq!(good(""), expected);
+    // a key without a value counts as not written
+    let nothing = "storage:\nserver: ~\nfetch: { allow: , timeout: null }\nschedule:\nfeeds:\ntopics:\ninclude:\n";
+    assert_eq!(good(nothing), expected);
+}
+
+pub(super) const ALL_KEYS: &str = r#"
+site:
+  title: 新闻汇编
+  url: https://news.example.org/feeds
+  author: 新闻汇编编辑部
+  language: zh-Hans
+storage:
+  archive: /srv/archive
+  index: /srv/index
+  public: /srv/public
+  layout: flat
+server:
+  listen: "[::1]:80"
+fetch:
+  concurrency: 8
+  timeout: 1m30s
+  max_body: 500KB
+  user_agent: "{site.url} {version} bot"
+  allow: [ "127.0.0.1:9000", "[::1]:9000", NAS.local:8080, 192.168.7.0/24, 192.168.7.5, "fd00::/8" ]
+  min_interval: 0s
+schedule: "*/5 * * * *"
+timezone: Asia/Shanghai
+include: [config/feeds/*.yaml]
+feeds:
+  - id: rfa-mandarin
+    name: 自由亚洲电台
+    url: https://www.rfa.org/arc/outboundfeeds/mandarin/rss/
+    schedule: "@daily"
+    timezone: Europe/Berlin
+    enabled: false
+    language: zh-Hans
+    tags: [新闻, 2021]
+    remove: [p.share, ".ads"]
+    remove_text: ['^\s*分享']
+  - { id: blog, name: " Ein Blog ", url: "file:///srv/blog.xml#top", remove: .ads }
+topics:
+  - id: tencent
+    title: 腾讯
+    feeds: [rfa-mandarin, blog, blog]
+    any: [腾讯, 2021, 1.10, true, 0x1F, 007, no]
+    all: WeChat
+    none: []
+    in: [tags, title]
+    limit: 10000
+  - id: all
+    feeds: "*"
+"#;
+
+fn all_keys() -> Config {
+    Config {
+        site: Site {
+            title: "新闻汇编".to_owned(),
+            url: Url::parse("https://news.example.org/feeds/").unwrap(),
+            author: Some("新闻汇编编辑部".to_owned()),
+            language: Some("zh-Hans".to_owned()),
+        },
+        storage: Storage {
+            archive: PathBuf::from("/srv/archive"),
+            index: PathBuf::from("/srv/index"),
+            public: PathBuf::from("/srv/public"),
+            layout: Layout::Flat,
+        },
+        server: Server { listen: "[::1]:80".parse().unwrap() },
+        fetch: Fetch {
+            concurrency: 8,
+            timeout: Duration::from_secs(90),
+            max_body: 500_000,
+            user_agent: concat!("https://news.example.org/feeds/ ", env!("CARGO_PKG_VERSION"), " bot").to_owned(),
+            allow: vec![
+                Allow::HostPort("127.0.0.1".to_owned(), 9000),
+                Allow::HostPort("::1".to_owned(), 9000),
+                Allow::HostPort("nas.local".to_owned(), 8080),
+                Allow::Network("192.168.7.0/24".parse().unwrap()),
+                Allow::Network("192.168.7.5/32".parse().unwrap()),
+                Allow::Network("fd00::/8".parse().unwrap()),
+            ],
+            min_interval: Duration::ZERO,
+        },
+        feeds: vec![
+            Feed {
+                source: FeedSource {
+                    id: FeedId::parse("rfa-mandarin").unwrap(),
+                    name: "自由亚洲电台".to_owned(),
+                    url: Url::parse("https://www.rfa.org/arc/outboundfeeds/mandarin/rss/").unwrap(),
+                    language: Some("zh-Hans".to_owned()),
+                    tags: owned(&["新闻", "2021"]),
+                },
+                enabled: false,
+                schedule: Schedule::parse("@daily", Tz::Europe__Berlin).unwrap(),
+                cuts: Cuts::new(&owned(&["p.share", ".ads"]), &owned(&[r"^\s*分享"])).unwrap(),
+            },
+            Feed {
+                schedule: Schedule::parse("*/5 * * * *", Tz::Asia__Shanghai).unwrap(),
+                cuts: Cuts::new(&owned(&[".ads"]), &[]).unwrap(),
+                ..feed("blog", "Ein Blog", "file:///srv/blog.xml")
+            },
+        ],
+        topics: vec![
+            Topic {
+                title: "腾讯".to_owned(),
+                feeds: FeedSelection::Some(vec![
+                    FeedId::parse("blog").unwrap(),
+                    FeedId::parse("rfa-mandarin").unwrap(),
+                ]),
+                any: owned(&["腾讯", "2021", "1.10", "true", "0x1F", "007", "no"]),
+                all: owned(&["WeChat"]),
+                places: vec![Place::Tags, Place::Title],
+                limit: 10_000,
+                ..topic("tencent")
+            },
+            topic("all"),
+        ],
+    }
+}
+
+#[test]
+fn every_key_in_block_style() {
+    assert_eq!(read_all(&[("c.yaml", ALL_KEYS)]), Ok(all_keys()));
+}
+
+#[test]
+fn crlf_and_a_byte_order_mark_change_nothing() {
+    let text = format!("\u{feff}{}", ALL_KEYS.replace('\n', "\r\n"));
+    assert_eq!(read_all(&[("c.yaml", &text)]), Ok(all_keys()));
+    assert_eq!(includes(&text), ["config/feeds/*.yaml"]);
+    assert_eq!(
+        problems_of("\u{feff}site: { url: 'http://a' }\r\nsiet: 1\r\n"),
+        "c.yaml:2: unknown key `siet`; did you mean `site`?"
+    );
+}
+
+#[test]
+fn tabs_between_key_and_value() {
+    assert_eq!(good("topics:\n- id:\ta\t# a tab\n").topics, [topic("a")]);
+}
+
+#[test]
+fn flow_style_and_anchors() {
+    let config = good(
+        "{ feeds: [ {id: a, name: A, url: 'http://a/', remove: &cuts [p, q]}, {id: b, name: B, url: 'http://b/', remove: *cuts} ] }"
+            .trim_matches(['{', '}', ' ']),
+    );
+    assert_eq!(config.feeds[0].cuts, config.feeds[1].cuts);
+    let text = "{ site: { url: 'http://a' },\n  topics: [ { id: x,\n limit: 0 } ] }";
+    assert_eq!(problems_of(text), "c.yaml:3: topics[0].limit: `0`: must be a whole number from 1 to 10000");
+}
+
+#[test]
+fn the_other_forms_of_a_value() {
+    let feed = |rest: &str| good(&format!("feeds: [{{ id: a, name: A, url: 'http://a/'{rest} }}]")).feeds.remove(0);
+    assert!(!feed(", enabled: False").enabled);
+    assert!(feed(", enabled: 'true'").enabled);
+    assert_eq!(feed(", timezone: Asia/Tokyo").schedule, Schedule::parse("@hourly", Tz::Asia__Tokyo).unwrap());
+    assert_eq!(good("fetch: { max_body: 1000 }").fetch.max_body, 1000);
+    assert_eq!(
+        good("topics:\n- id: a\n  any: ['null', \"~\", ' AI ', 'a b', 2021-01-01]\n  all: |\n    腾讯\n").topics,
+        [Topic { any: owned(&["null", "~", "AI", "a b", "2021-01-01"]), all: owned(&["腾讯"]), ..topic("a") }]
+    );
+    assert_eq!(good("topics: [{ id: a, limit: '7' }]").topics[0].limit, 7);
+    assert_eq!(good("topics: [{ id: a, feeds: ['*'] }]").topics[0].feeds, FeedSelection::All);
+    assert_eq!(good("topics: [{ id: index, title: ~ }, { id: feed }]").topics, [topic("index"), topic("feed")]);
+}
+
+#[test]
+fn variables_are_filled_in() {
+    let config = good(
+        "storage: { archive: '${ROOT}/archive' }\n\
+         feeds: [{ id: a, name: 'A $${HOST} $5 ${HOST}', url: 'https://${HOST}/a?token=${TOKEN}' }]\n\
+         topics: [{ id: a, limit: '${MANY}', any: ['${TRICK}'] }]\n",
+    );
+    assert_eq!(config.storage.archive, PathBuf::from("/srv/archive"));
+    assert_eq!(config.feeds[0].source.name, "A ${HOST} $5 feeds.example.org");
+    assert_eq!(config.feeds[0].source.url.as_str(), "https://feeds.example.org/a?token=geheim");
+    assert_eq!(config.topics[0].limit, 7);
+    assert_eq!(config.topics[0].any, ["${TOKEN}: [x"]);
+}
+
+#[test]
+fn included_files_add_feeds_and_topics() {
+    let main = format!("{SITE}include: config/feeds/*.yaml\ntimezone: Asia/Tokyo\ntopics: [{{ id: t, feeds: b }}]\n");
+    let config = read_all(&[
+        ("c.yaml", &main),
+        ("f/a.yaml", "feeds: [{ id: a, name: A, url: 'http://a/' }]"),
+        ("f/b.yaml", "feeds: [{ id: b, name: B, url: 'http://b/' }]\ntopics: [{ id: u, feeds: [a] }]"),
+        ("f/c.yaml", ""),
+    ])
+    .unwrap();
+    let ids: Vec<_> = config.feeds.iter().map(|feed| feed.source.id.as_str()).collect();
+    assert_eq!(ids, ["a", "b"]);
+    assert_eq!(config.feeds[1].schedule, Schedule::parse("@hourly", Tz::Asia__Tokyo).unwrap());
+    let ids: Vec<_> = config.topics.iter().map(|topic| topic.id.as_str()).collect();
+    assert_eq!(ids, ["t", "u"]);
+}
+
+#[test]
+fn include_patterns_are_left_to_the_caller() {
+    assert_eq!(includes("include: [a/*.yaml, b.yaml]"), ["a/*.yaml", "b.yaml"]);
+    assert_eq!(includes("include: a.yaml\nsite: 5"), ["a.yaml"]);
+    for text in ["", "include:", "include: {}", "a: b: c", "- include", "feeds: []"] {
+        assert!(includes(text).is_empty(), "{text}");
+    }
+}

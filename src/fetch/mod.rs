@@ -1,0 +1,102 @@
+//! Asks for feeds: over HTTP, conditionally and behind a guard, or from a local file.
+
+pub mod date;
+mod error;
+mod file;
+mod guard;
+mod http;
+#[cfg(test)]
+mod origin;
+mod shown;
+#[cfg(test)]
+mod tests;
+
+use std::future::Future;
+use std::time::Duration;
+
+use url::Url;
+
+pub use error::{FetchError, RedirectTrouble, RetryAfter, Stage, Status};
+pub use guard::{Class, Guard, NotPublic, Refusal, Way};
+pub use http::HttpFetch;
+pub use shown::shown;
+
+use crate::config::Allow;
+use crate::model::{FeedSource, Validators};
+
+/// The edge to the network: bytes of a feed, or word that nothing is new.
+pub trait Fetch: Send + Sync {
+    /// Asks once, conditionally when validators are given. Nothing is remembered between calls.
+    fn get(
+        &self,
+        source: &FeedSource,
+        validators: &Validators,
+    ) -> impl Future<Output = Result<Fetched, FetchError>> + Send;
+}
+
+/// What came of asking.
+#[expect(clippy::large_enum_variant, reason = "one value per fetch, moved once or twice")]
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fetched {
+    /// The same as last time.
+    NotModified {
+        /// The request's, refreshed by what the 304 carried (RFC 9110 section 15.4.5).
+        validators: Validators,
+    },
+    /// A document.
+    Body(Body),
+}
+
+/// A whole answer.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Body {
+    /// The document, its `Content-Encoding` undone; complete, and at most `max_body` bytes.
+    pub bytes: Vec<u8>,
+    /// `Content-Type` as received; `None` for files.
+    pub content_type: Option<String>,
+    /// Where it came from in the end, without name and password: the base of relative addresses.
+    pub base: Url,
+    /// 200, or another success; 200 for files.
+    pub status: u16,
+    /// For the next request.
+    pub validators: Validators,
+    /// The headers worth keeping beside an archived entry, names in lower case, in a fixed order.
+    pub headers: Vec<(String, String)>,
+    /// The new address when there were redirects and each was permanent (301, 308); without name and password.
+    pub moved: Option<Url>,
+}
+
+/// Bounds of one fetch.
+#[derive(Clone, Debug)]
+pub struct Limits {
+    /// For the whole exchange: redirects, body and all.
+    pub timeout: Duration,
+    /// Bytes, decoded.
+    pub max_body: u64,
+    /// The `User-Agent` header.
+    pub user_agent: String,
+    /// Private addresses that may be asked all the same.
+    pub allow: Vec<Allow>,
+}
+
+/// Fetches each feed by the scheme of its address.
+pub struct Fetcher {
+    http: HttpFetch,
+    max_body: u64,
+}
+
+impl Fetcher {
+    /// Fails only where [`HttpFetch::new`] does.
+    pub fn new(limits: &Limits) -> Result<Self, FetchError> {
+        Ok(Self { http: HttpFetch::new(limits)?, max_body: limits.max_body })
+    }
+}
+
+impl Fetch for Fetcher {
+    async fn get(&self, source: &FeedSource, validators: &Validators) -> Result<Fetched, FetchError> {
+        if source.url.scheme() == "file" {
+            return file::get(&source.url, validators, self.max_body).await;
+        }
+        self.http.get(source, validators).await
+    }
+}

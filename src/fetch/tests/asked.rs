@@ -1,0 +1,148 @@
+//! What a request says.
+
+use super::*;
+
+#[tokio::test]
+async fn a_request_says_who_we_are_and_nothing_else() {
+    let origin = Origin::saying(HELLO).await;
+    body(&origin, "/feed?a=1").await;
+    let mut lines: Vec<_> = origin.request(0).lines().map(str::to_ascii_lowercase).collect();
+    lines.sort();
+    assert_eq!(
+        lines,
+        [
+            "",
+            "accept-encoding: zstd,gzip,deflate,br",
+            "accept: application/atom+xml, application/rss+xml, application/feed+json;q=0.9, \
+             application/rdf+xml;q=0.9, application/xml;q=0.8, text/xml;q=0.8, */*;q=0.5",
+            "get /feed?a=1 http/1.1",
+            &format!("host: {}", origin.at),
+            "user-agent: feedmill/test (+https://news.example.org/)",
+        ]
+    );
+}
+
+#[tokio::test]
+async fn validators_come_back_byte_for_byte() {
+    for etag in [&b"\"plain\""[..], b"W/\"x\"", b"unquoted", b"\"a, b\"", b"\"\xff\xe5\xbe\xae\"", b"\"\"", b"W/\"\""] {
+        let modified = "yesterday, perhaps";
+        let mut headers = b"ETag:  ".to_vec();
+        headers.extend_from_slice(etag);
+        headers.extend_from_slice(b" \r\nLast-Modified: yesterday, perhaps\r\n");
+        let (start, rest) = HELLO.split_at(17);
+        let origin = Origin::saying([start, &headers, rest].concat()).await;
+        let first = body(&origin, "/").await.validators;
+        assert_eq!(first.last_modified.as_deref(), Some(modified));
+        // Through the state file and back.
+        let kept: Validators = serde_json::from_str(&serde_json::to_string(&first).unwrap()).unwrap();
+        ask_with(&allowing(&origin), &origin.url("/"), &kept).await.unwrap();
+        let again = origin.requests().remove(1);
+        let line = [b"if-none-match: ", etag, b"\r\n"].concat();
+        assert!(again.windows(line.len()).any(|part| part == line), "{etag:?}");
+        assert!(origin.request(1).contains("if-modified-since: yesterday, perhaps\r\n"));
+    }
+}
+
+#[tokio::test]
+async fn validators_that_no_header_can_hold_are_left_out() {
+    let origin = Origin::saying(HELLO).await;
+    let odd = Validators { etag: Some("\"a\r\nX-Y: z\"".to_owned()), last_modified: Some("微信".to_owned()) };
+    ask_with(&allowing(&origin), &origin.url("/"), &odd).await.unwrap();
+    assert!(!origin.request(0).contains("if-"));
+}
+
+#[tokio::test]
+async fn name_and_password_stay_with_their_server_and_out_of_what_is_kept() {
+    let other = Origin::saying(HELLO).await;
+    let away = other.url("/c");
+    let origin = Origin::start(move |path| {
+        let to = if path == "/a" { "/b" } else { &away };
+        vec![Step::Send(answer("301 Moved Permanently", &format!("Location: {to}\r\n"), b""))]
+    })
+    .await;
+    let mut limits = allowing(&origin);
+    limits.allow.extend(allowing(&other).allow);
+    let url = origin.url("/a").replace("http://", "http://ann:s3cret@");
+    let Ok(Fetched::Body(body)) = ask_with(&limits, &url, &Validators::default()).await else { panic!() };
+    assert!(origin.request(0).contains("authorization: Basic YW5uOnMzY3JldA==\r\n"));
+    assert!(origin.request(1).contains("authorization: Basic YW5uOnMzY3JldA==\r\n"));
+    assert!(!other.request(0).contains("authorization"));
+    assert!(!other.request(0).contains("referer"));
+    assert_eq!(body.base.as_str(), other.url("/c"));
+    assert_eq!(body.moved.unwrap().as_str(), other.url("/c"));
+}
+
+#[tokio::test]
+async fn cookies_are_not_sent_back() {
+    let origin = Origin::saying(answer("200 OK", "Set-Cookie: a=b; Path=/\r\n", b"x")).await;
+    let fetch = HttpFetch::new(&allowing(&origin)).unwrap();
+    for _ in 0..2 {
+        fetch.get(&source(&origin.url("/")), &Validators::default()).await.unwrap();
+    }
+    assert!(!origin.request(1).contains("cookie"));
+}
+
+#[tokio::test]
+async fn a_connection_is_used_again() {
+    let origin = Origin::start(|_| vec![Step::Send(answer("200 OK", "Connection: keep-alive\r\n", b"x"))]).await;
+    let fetch = HttpFetch::new(&allowing(&origin)).unwrap();
+    for path in ["/a", "/b", "/c"] {
+        fetch.get(&source(&origin.url(path)), &Validators::default()).await.unwrap();
+    }
+    assert_eq!((origin.requests().len(), origin.connections()), (3, 1));
+}
+
+/// Runs one of the helpers below in a process of its own: the environment belongs to the whole process.
+async fn helped(helper: &'static str, environment: Vec<(&'static str, String)>) {
+    let run = move || {
+        let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+        command.args(["--ignored", helper]).envs(environment).output().unwrap()
+    };
+    let output = tokio::task::spawn_blocking(run).await.unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+}
+
+#[tokio::test]
+#[ignore = "a helper"]
+async fn helper_asks_a_server() {
+    let Ok(address) = std::env::var("FEEDMILL_TEST_ORIGIN") else { return };
+    let limits = limits(vec![Allow::Network("127.0.0.0/8".parse().unwrap())]);
+    let fetched = ask_with(&limits, &format!("http://{address}/direct"), &Validators::default()).await;
+    assert!(matches!(fetched, Ok(Fetched::Body(_))), "{fetched:?}");
+}
+
+#[tokio::test]
+async fn a_proxy_in_the_environment_is_ignored() {
+    let (origin, proxy) = (Origin::saying(HELLO).await, Origin::saying(HELLO).await);
+    let names = ["http_proxy", "HTTP_PROXY", "https_proxy", "all_proxy", "ALL_PROXY"];
+    let mut environment: Vec<_> = names.map(|name| (name, proxy.url("/"))).into();
+    environment.push(("FEEDMILL_TEST_ORIGIN", origin.at.to_string()));
+    helped("helper_asks_a_server", environment).await;
+    assert_eq!((origin.requests().len(), proxy.requests().len()), (1, 0));
+}
+
+#[cfg(not(target_vendor = "apple"))]
+#[tokio::test]
+#[ignore = "a helper"]
+async fn helper_asks_securely() {
+    let Ok(address) = std::env::var("FEEDMILL_TEST_ORIGIN") else { return };
+    let limits = limits(vec![Allow::Network("127.0.0.0/8".parse().unwrap())]);
+    let error = ask_with(&limits, &format!("https://{address}/"), &Validators::default()).await.unwrap_err();
+    assert_eq!(error.to_string(), "this machine has no CA certificates to check https with; install ca-certificates");
+}
+
+// Apple's certificates do not come from files.
+#[cfg(not(target_vendor = "apple"))]
+#[tokio::test]
+async fn without_certificates_http_still_works() {
+    let origin = Origin::saying(HELLO).await;
+    let environment = vec![
+        ("SSL_CERT_FILE", "/dev/null".to_owned()),
+        ("SSL_CERT_DIR", "/dev/null".to_owned()),
+        ("FEEDMILL_TEST_ORIGIN", origin.at.to_string()),
+    ];
+    helped("helper_asks_a_server", environment.clone()).await;
+    helped("helper_asks_securely", environment).await;
+    assert_eq!(origin.requests().len(), 1);
+}

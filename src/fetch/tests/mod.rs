@@ -1,0 +1,80 @@
+//! The client against servers that misbehave. Nothing here leaves the machine.
+
+mod answered;
+mod asked;
+mod broken;
+mod guarded;
+
+use std::time::Duration;
+
+use url::Url;
+
+use super::origin::{Origin, Step};
+use super::*;
+use crate::model::FeedId;
+
+const HELLO: &[u8] = b"HTTP/1.1 200 OK\r\nContent-Length: 16\r\n\r\n<rss>hello</rss>";
+
+fn source(url: &str) -> FeedSource {
+    FeedSource {
+        id: FeedId::parse("a").unwrap(),
+        name: "A".to_owned(),
+        url: Url::parse(url).unwrap(),
+        language: None,
+        tags: Vec::new(),
+    }
+}
+
+fn limits(allow: Vec<Allow>) -> Limits {
+    Limits {
+        timeout: Duration::from_secs(20),
+        max_body: 1 << 20,
+        user_agent: "feedmill/test (+https://news.example.org/)".to_owned(),
+        allow,
+    }
+}
+
+fn allowing(origin: &Origin) -> Limits {
+    limits(vec![Allow::HostPort(origin.at.ip().to_string(), origin.at.port())])
+}
+
+async fn ask_with(limits: &Limits, url: &str, validators: &Validators) -> Result<Fetched, FetchError> {
+    HttpFetch::new(limits).unwrap().get(&source(url), validators).await
+}
+
+/// Asks the origin, which is allowed, for a path.
+async fn ask(origin: &Origin, path: &str) -> Result<Fetched, FetchError> {
+    ask_with(&allowing(origin), &origin.url(path), &Validators::default()).await
+}
+
+async fn body(origin: &Origin, path: &str) -> Body {
+    match ask(origin, path).await {
+        Ok(Fetched::Body(body)) => body,
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The sentence about a failure, with the port of the origin replaced by `PORT`.
+async fn said(origin: &Origin, path: &str) -> String {
+    let error = ask(origin, path).await.unwrap_err();
+    error.to_string().replace(&origin.at.port().to_string(), "PORT")
+}
+
+/// An answer with a body and the length that belongs to it.
+fn answer(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
+    let mut bytes = format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\n\r\n", body.len()).into_bytes();
+    bytes.extend_from_slice(body);
+    bytes
+}
+
+/// `<rss>hello</rss>` in each encoding; the brotli one is an uncompressed meta-block and the empty last one.
+const ENCODED: [(&str, &str); 4] = [
+    ("gzip", "1f8b0800000000000203b3292a2eb6cb48cdc9c9b7d10731010f609c8710000000"),
+    ("deflate", "789cb3292a2eb6cb48cdc9c9b7d107310132be05e8"),
+    ("zstd", "28b52ffd04588100003c7273733e68656c6c6f3c2f7273733e2b801168"),
+    ("br", "f000103c7273733e68656c6c6f3c2f7273733e03"),
+];
+
+fn hex(text: &str) -> Vec<u8> {
+    (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
+}

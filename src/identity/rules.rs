@@ -1,0 +1,162 @@
+//! The rules that say which known entry an entry is, or that it is new.
+
+use std::collections::{HashMap, HashSet};
+
+use super::Identity;
+use crate::model::{EntryKey, Fingerprint, Found, Record};
+
+/// What the index knows under each thing an entry can be recognised by.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// Under the feed's guid.
+    pub guid: Option<Found>,
+    /// Under the plain key of the link, or under the link as a former address.
+    pub url: Option<Found>,
+    /// Under link and title.
+    pub pair: Option<Found>,
+    /// Under title, text and claimed day.
+    pub text: Option<Found>,
+    /// Under the key with discriminator.
+    pub discriminated: Option<Found>,
+    /// Who is published under the entry's guid.
+    pub published: Option<EntryKey>,
+}
+
+/// What was decided about one entry of a document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// The entry's key.
+    pub key: EntryKey,
+    /// The rule that decided, 2 to 6.
+    pub rule: u8,
+    /// What is remembered of the key; `None` for a new entry.
+    pub known: Option<Record>,
+    /// An earlier entry of the same document has the same key.
+    pub repeats: bool,
+}
+
+/// From this many matches by guid on, a document can show that the feed dealt its ids anew.
+const RESET_FROM: usize = 5;
+/// … when more than this share of them disagree in title and text (percent).
+const RESET_SHARE: usize = 30;
+
+/// Decides for each entry of one document which entry it is.
+///
+/// Rules 2 to 4 run over the whole document first, because rule 5 and 6 depend on which known
+/// entries are still in it. The result does not depend on the order of the entries except between
+/// entries that cannot be told apart.
+pub fn decide(document: &[Identity], known: &[Known]) -> Vec<Decision> {
+    let reset = is_id_reset(document, known);
+    let mut matched: Vec<Option<(&Found, u8)>> = document
+        .iter()
+        .zip(known)
+        .map(|(entry, known)| by_guid(entry, known, reset).or_else(|| by_pair(entry, known)))
+        .collect();
+    let mut taken: HashMap<EntryKey, usize> = HashMap::new();
+    for (i, found) in matched.iter().enumerate() {
+        if let Some((found, _)) = found {
+            taken.entry(found.key).or_insert(i);
+        }
+    }
+    for (i, (entry, known)) in document.iter().zip(known).enumerate() {
+        if matched[i].is_none() {
+            matched[i] = by_url(entry, known, |key| taken.get(&key).map(|at| &document[*at]));
+        }
+    }
+    for (found, _) in matched.iter().flatten() {
+        taken.entry(found.key).or_insert(usize::MAX);
+    }
+    let mut decisions: Vec<Decision> = Vec::with_capacity(document.len());
+    let mut met: HashSet<EntryKey> = HashSet::new();
+    for ((entry, known), matched) in document.iter().zip(known).zip(matched) {
+        let (key, rule, record) = match matched.or_else(|| by_text(entry, known, |key| taken.contains_key(&key))) {
+            Some((found, rule)) => (found.key, rule, Some(found.record.clone())),
+            None => new_key(entry, known),
+        };
+        let repeats = !met.insert(key);
+        decisions.push(Decision { key, rule, known: record, repeats });
+    }
+    decisions
+}
+
+/// True when the feed dealt its ids anew: many matches by guid, and too many of them say nothing
+/// in common with what the guid stood for.
+fn is_id_reset(document: &[Identity], known: &[Known]) -> bool {
+    let matches: Vec<bool> = document
+        .iter()
+        .zip(known)
+        .filter_map(|(entry, known)| {
+            let record = &known.guid.as_ref()?.record;
+            Some(entry.title != record.title && entry.text != record.text)
+        })
+        .collect();
+    let disagree = matches.iter().filter(|d| **d).count();
+    matches.len() >= RESET_FROM && disagree * 100 > matches.len() * RESET_SHARE
+}
+
+/// Rule 2: the feed knows the guid.
+fn by_guid<'a>(entry: &Identity, known: &'a Known, reset: bool) -> Option<(&'a Found, u8)> {
+    let found = known.guid.as_ref().filter(|_| !reset)?;
+    let record = &found.record;
+    let agrees = entry.title == record.title || entry.text == record.text || same_claim(entry, record);
+    // A strong guid is believed even where all text changed; but not where the link changed too:
+    // that is one constant guid over a row of articles.
+    let same_link = entry.link_fingerprint() == record.link;
+    (agrees || (entry.guid_is_strong() && same_link)).then_some((found, 2))
+}
+
+/// Rule 3: link and title are known. Keeps entries of a shared link apart.
+fn by_pair<'a>(entry: &Identity, known: &'a Known) -> Option<(&'a Found, u8)> {
+    let plain = known.url.as_ref().filter(|found| found.record.title == entry.title);
+    let found = plain.or(known.pair.as_ref())?;
+    let distinct = entry.pair_is_void && found.record.text != entry.text;
+    (!distinct).then_some((found, 3))
+}
+
+/// Rule 4: the link is known. `taken_by` tells which entry of this document already is a known one.
+fn by_url<'a, 'd>(
+    entry: &Identity,
+    known: &'a Known,
+    taken_by: impl Fn(EntryKey) -> Option<&'d Identity>,
+) -> Option<(&'a Found, u8)> {
+    let found = known.url.as_ref()?;
+    let record = &found.record;
+    let same_feed = record.feed.as_ref() == Some(&entry.feed);
+    let same_text = entry.text == record.text;
+    if let Some(other) = taken_by(found.key) {
+        // Another entry of this document is the known one already.
+        return (other.title == entry.title && other.text == entry.text).then_some((found, 4));
+    }
+    if entry.link_is_shared {
+        // Several entries of this document have the link: it says nothing here.
+        return (same_text || (same_feed && same_claim(entry, record))).then_some((found, 4));
+    }
+    let reused = same_feed && guids_differ(entry, record) && entry.title != record.title && !same_text;
+    (!reused).then_some((found, 4))
+}
+
+/// Rule 5: the same entry under a new address.
+fn by_text<'a>(entry: &Identity, known: &'a Known, in_document: impl Fn(EntryKey) -> bool) -> Option<(&'a Found, u8)> {
+    let found = known.text.as_ref()?;
+    let record = &found.record;
+    let same = entry.title == record.title && entry.text == record.text && entry.text_is_telling;
+    (same && !guids_differ(entry, record) && !in_document(found.key)).then_some((found, 5))
+}
+
+/// Rule 6: a new entry.
+fn new_key(entry: &Identity, known: &Known) -> (EntryKey, u8, Option<Record>) {
+    match entry.plain.filter(|_| known.url.is_none() && !entry.link_is_shared) {
+        Some(plain) => (plain, 6, None),
+        None => (entry.discriminated, 6, known.discriminated.as_ref().map(|found| found.record.clone())),
+    }
+}
+
+fn same_claim(entry: &Identity, record: &Record) -> bool {
+    entry.claimed.is_some() && entry.claimed == record.claimed
+}
+
+/// Both have a valid guid, and they are not the same.
+fn guids_differ(entry: &Identity, record: &Record) -> bool {
+    let guid: Option<Fingerprint> = entry.guid_fingerprint();
+    guid.is_some() && record.guid.is_some() && guid != record.guid
+}

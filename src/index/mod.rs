@@ -1,0 +1,109 @@
+//! What the program remembers between polls; all of it can be rebuilt from the archive.
+
+mod sled;
+
+use std::future::Future;
+use std::path::PathBuf;
+
+pub use sled::SledIndex;
+
+use crate::identity::{Alias, Identity, Known};
+use crate::model::{EntryKey, FeedId, Fingerprint, Found, LedgerPosition, Record, Timestamp, TopicId, Validators};
+
+/// Why the index could not be used.
+#[derive(Debug, thiserror::Error)]
+pub enum IndexError {
+    /// Another process holds it.
+    #[error("`{}` is in use by another feedmill (pid {pid}); wait for it or stop it", path.display())]
+    InUse {
+        /// The index folder.
+        path: PathBuf,
+        /// Whoever wrote the lock file.
+        pid: String,
+    },
+    /// The disk or the store refused.
+    #[error("`{}` cannot be {what}: {cause}", path.display())]
+    Store {
+        /// The index folder.
+        path: PathBuf,
+        /// What was tried, as a participle.
+        what: &'static str,
+        /// The store's words.
+        cause: String,
+    },
+}
+
+/// What is remembered of a feed between polls.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct FeedState {
+    /// The address the validators belong to.
+    pub url: String,
+    /// From the last answer whose entries are all kept.
+    pub validators: Validators,
+    /// When the last poll began (milliseconds).
+    pub polled: Option<i64>,
+    /// When the last new entry came (milliseconds).
+    pub last_new: Option<i64>,
+    /// Failed polls since the last good one.
+    pub failures: u32,
+}
+
+/// A record to be put into the index, with what leads to it.
+#[derive(Clone, Debug)]
+pub struct Remember {
+    /// The entry's key.
+    pub key: EntryKey,
+    /// What to remember.
+    pub record: Record,
+    /// What else leads to it from now on.
+    pub aliases: Vec<Alias>,
+    /// For each topic rule whether the entry belongs to it now.
+    pub topics: Vec<(Fingerprint, bool)>,
+}
+
+/// One poll's worth of memory.
+#[derive(Clone, Debug, Default)]
+pub struct Committed {
+    /// The records.
+    pub records: Vec<Remember>,
+    /// How far the ledger is known after this.
+    pub ledger: LedgerPosition,
+    /// Topics whose published files are stale from now on.
+    pub stale: Vec<TopicId>,
+}
+
+/// The memory. Every write may be repeated without harm.
+pub trait Index: Send + Sync {
+    /// What is known under everything the entries can be recognised by, one answer an identity.
+    fn records(&self, ids: &[Identity]) -> impl Future<Output = Result<Vec<Known>, IndexError>> + Send;
+    /// Puts records durably.
+    fn commit(&self, committed: Committed) -> impl Future<Output = Result<(), IndexError>> + Send;
+    /// The record of a key.
+    fn record(&self, key: &EntryKey) -> impl Future<Output = Result<Option<Record>, IndexError>> + Send;
+    /// Every record, in key order.
+    fn all(&self) -> impl Future<Output = Result<Vec<Found>, IndexError>> + Send;
+    /// The newest entries of a topic rule: newest date first, then key. `None` when the rule was
+    /// never applied to the whole archive.
+    fn newest(
+        &self,
+        rule: Fingerprint,
+        limit: usize,
+    ) -> impl Future<Output = Result<Option<Vec<Found>>, IndexError>> + Send;
+    /// Applies a rule to the whole archive: these keys, with their dates, are all that belong to it.
+    fn put_topic(
+        &self,
+        rule: Fingerprint,
+        members: Vec<(Timestamp, EntryKey)>,
+    ) -> impl Future<Output = Result<(), IndexError>> + Send;
+    /// What a topic's published files were last made from; `None` when they are stale.
+    fn published(&self, topic: &TopicId) -> impl Future<Output = Result<Option<Fingerprint>, IndexError>> + Send;
+    /// Remembers what a topic's published files were made from.
+    fn put_published(&self, topic: &TopicId, from: Fingerprint) -> impl Future<Output = Result<(), IndexError>> + Send;
+    /// How far the ledger is known.
+    fn ledger(&self) -> impl Future<Output = Result<LedgerPosition, IndexError>> + Send;
+    /// What is remembered of a feed.
+    fn feed_state(&self, feed: &FeedId) -> impl Future<Output = Result<Option<FeedState>, IndexError>> + Send;
+    /// Remembers the state of feeds.
+    fn put_feed_states(&self, states: Vec<(FeedId, FeedState)>) -> impl Future<Output = Result<(), IndexError>> + Send;
+}

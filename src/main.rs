@@ -1,0 +1,18 @@
+//! The program: parse arguments, run, turn an error into an exit code.
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use feedmill::cli::{self, Cli};
+
+fn main() -> ExitCode {
+    // A panic of the feed parser is caught and told as the failure of its feed; its own message
+    // would only be noise before that sentence.
+    let usual = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        if !feedmill::read::is_reading() {
+            usual(info);
+        }
+    }));
+    cli::run(Cli::parse())
+}

@@ -1,0 +1,4 @@
+//! Work on an archive that is not polling.
+
+pub mod ingest;
+pub mod state;

@@ -1,0 +1,89 @@
+use std::borrow::Borrow;
+use std::fmt;
+
+use url::Url;
+
+/// The name of a feed in config, index and ledger: `[a-z0-9-]+`.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct FeedId(String);
+
+impl FeedId {
+    /// Accepts `[a-z0-9-]+`, at most 64 characters: the id becomes part of file names.
+    pub fn parse(text: &str) -> Option<Self> {
+        is_id(text).then(|| Self(text.to_owned()))
+    }
+
+    /// The id as text.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+pub(super) fn is_id(text: &str) -> bool {
+    (1..=64).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+}
+
+impl Borrow<str> for FeedId {
+    fn borrow(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for FeedId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A feed we read, as configured.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FeedSource {
+    /// Its name in config, index and ledger.
+    pub id: FeedId,
+    /// Author, tag and category of its posts; unique in a config.
+    pub name: String,
+    /// Where it is fetched: `http`, `https` or `file`.
+    pub url: Url,
+    /// Language of entries that do not name their own (BCP 47).
+    pub language: Option<String>,
+    /// Tags that every post of the feed gets.
+    pub tags: Vec<String>,
+}
+
+/// What a feed says about itself, for `atom:source`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FeedMeta {
+    /// Plain text.
+    pub title: Option<String>,
+    /// The feed's own Atom id.
+    pub id: Option<String>,
+    /// The site the feed belongs to (absolute).
+    pub link: Option<String>,
+    /// BCP 47, as the feed wrote it.
+    pub language: Option<String>,
+    /// Plain text.
+    pub rights: Option<String>,
+    /// Address of a picture.
+    pub icon: Option<String>,
+}
+
+/// ETag and Last-Modified of an answer, exactly as received (RFC 9110 section 8.8).
+///
+/// Header values may hold any octets: each byte is kept as the character of the same number
+/// (ISO 8859-1), so that it can be sent back byte for byte.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Validators {
+    /// ETag.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub etag: Option<String>,
+    /// Last-Modified.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_modified: Option<String>,
+}
+
+impl Validators {
+    /// True when there is nothing to ask conditionally with.
+    pub fn is_empty(&self) -> bool {
+        self.etag.is_none() && self.last_modified.is_none()
+    }
+}

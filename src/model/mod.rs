@@ -1,0 +1,17 @@
+//! The nouns of feedmill: plain values without behaviour that touches the world.
+
+mod entry;
+mod feed;
+mod key;
+mod post;
+mod record;
+mod time;
+mod topic;
+
+pub use entry::{Enclosure, Entry};
+pub use feed::{FeedId, FeedMeta, FeedSource, Validators};
+pub use key::{CanonicalUrl, EntryKey, hex};
+pub use post::{Post, PostPath};
+pub use record::{Fingerprint, Found, LedgerPosition, Record};
+pub use time::Timestamp;
+pub use topic::{FeedSelection, Place, Topic, TopicId};

@@ -1,0 +1,72 @@
+use sha2::{Digest, Sha256};
+
+use super::{EntryKey, FeedId, Timestamp};
+
+/// A short hash that says whether two texts are the same: 16 bytes of a SHA-256.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+pub struct Fingerprint([u8; 16]);
+
+impl Fingerprint {
+    /// Of a text.
+    pub fn of(text: &str) -> Self {
+        let digest: [u8; 32] = Sha256::digest(text.as_bytes()).into();
+        let mut head = [0; 16];
+        head.copy_from_slice(&digest[..16]);
+        Self(head)
+    }
+
+    /// The 16 bytes.
+    pub fn bytes(&self) -> &[u8; 16] {
+        &self.0
+    }
+
+    /// 32 lower-case hex digits.
+    pub fn hex(&self) -> String {
+        super::key::hex(&self.0)
+    }
+}
+
+/// What the index remembers of a key. All of it can be read again from post and ledger.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Record {
+    /// Where the post lies, relative to the archive.
+    pub path: String,
+    /// The feed that brought it; `None` for posts of other makers.
+    pub feed: Option<FeedId>,
+    /// Other feeds that carried it, as noted in the ledger.
+    pub also: Vec<FeedId>,
+    /// Of the NFKC title.
+    pub title: Fingerprint,
+    /// Of the body's text.
+    pub text: Fingerprint,
+    /// The date the entry claimed, if it claimed a usable one.
+    pub claimed: Option<Timestamp>,
+    /// The post's date.
+    pub date: Timestamp,
+    /// First sight.
+    pub seen: Timestamp,
+    /// Of the guid it last came with.
+    pub guid: Option<Fingerprint>,
+    /// Of the canonical URL it last came with.
+    pub link: Option<Fingerprint>,
+    /// How often it was revised.
+    pub revisions: u32,
+    /// When it was last revised.
+    pub revised: Option<Timestamp>,
+    /// The published id, where it is not the `tag:` URI made from the key.
+    pub id: Option<String>,
+    /// The rule that made it an entry of its own.
+    pub rule: u8,
+}
+
+/// A record with its key.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// The key.
+    pub key: EntryKey,
+    /// What is remembered of it.
+    pub record: Record,
+}
+
+/// How much of each ledger file is known: file name and length in bytes, sorted by name.
+pub type LedgerPosition = Vec<(String, u64)>;

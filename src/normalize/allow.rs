@@ -1,0 +1,496 @@
+//! The allow-list: which elements, attributes and values may stand in a body.
+//!
+//! The strict scan and the sanitiser read the same table, so what the sanitiser lets through is what
+//! the scan accepts. Published pages and posts carry no script; `class`, `id`, `data-*` and `aria-*`
+//! are therefore inert here, except for a few `data-` names that widely used libraries evaluate as code.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use url::Url;
+
+use super::text;
+
+/// An element that may stand in a body.
+pub(super) struct Element {
+    pub name: &'static str,
+    /// Has no end tag.
+    pub void: bool,
+    attributes: &'static [(&'static str, Rule)],
+}
+
+/// What the value of an attribute may be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Rule {
+    /// Anything; shown or ignored, never interpreted.
+    Text,
+    /// Anything, or no value at all.
+    Flag,
+    /// A web address or a relative one.
+    Address,
+    /// The same, or `mailto:`.
+    Link,
+    /// The candidates of `srcset`.
+    Sources,
+    /// Declarations that cannot fetch, cover or move anything.
+    Style,
+    Id,
+    Dir,
+    Lang,
+}
+
+use Rule::{Address, Dir, Flag, Id, Lang, Link, Sources, Style, Text};
+
+const GLOBAL: &[(&str, Rule)] =
+    &[("class", Text), ("style", Style), ("id", Id), ("title", Text), ("lang", Lang), ("dir", Dir), ("role", Text)];
+
+/// Any `data-` or `aria-` name; see [`attribute`] for the few that are refused.
+pub(super) const PREFIXES: &[&str] = &["data-", "aria-"];
+
+/// How every `{` is written in a body.
+pub(super) const BRACE: &str = "&#123;";
+
+/// Names that a library of a site around the post would run: AngularJS, Knockout, htmx, Datastar, Dojo.
+const RUN_BY_LIBRARIES: &[&str] = &["data-ng-", "data-bind", "data-hx-", "data-on-", "data-dojo-"];
+
+const ALIGN: &[(&str, Rule)] = &[("align", Text)];
+const CITE: &[(&str, Rule)] = &[("cite", Address)];
+const EDIT: &[(&str, Rule)] = &[("cite", Address), ("datetime", Text)];
+const COLUMN: &[(&str, Rule)] = &[("span", Text), ("width", Text), ("align", Text), ("valign", Text)];
+const ROW: &[(&str, Rule)] = &[("align", Text), ("valign", Text), ("bgcolor", Text)];
+const CELL: &[(&str, Rule)] = &[
+    ("colspan", Text),
+    ("rowspan", Text),
+    ("align", Text),
+    ("valign", Text),
+    ("width", Text),
+    ("height", Text),
+    ("headers", Text),
+    ("scope", Text),
+    ("abbr", Text),
+    ("bgcolor", Text),
+    ("nowrap", Flag),
+];
+const PLAYER: &[(&str, Rule)] = &[
+    ("src", Address),
+    ("controls", Flag),
+    ("preload", Text),
+    ("loop", Flag),
+    ("muted", Flag),
+    ("playsinline", Flag),
+    ("poster", Address),
+    ("width", Text),
+    ("height", Text),
+];
+const IMAGE: &[(&str, Rule)] = &[
+    ("src", Address),
+    ("alt", Text),
+    ("width", Text),
+    ("height", Text),
+    ("srcset", Sources),
+    ("sizes", Text),
+    ("loading", Text),
+    ("decoding", Text),
+    ("fetchpriority", Text),
+    ("referrerpolicy", Text),
+    ("align", Text),
+    ("border", Text),
+    ("hspace", Text),
+    ("vspace", Text),
+];
+
+const fn plain(name: &'static str) -> Element {
+    with(name, &[])
+}
+
+const fn with(name: &'static str, attributes: &'static [(&'static str, Rule)]) -> Element {
+    Element { name, void: false, attributes }
+}
+
+const fn void(name: &'static str, attributes: &'static [(&'static str, Rule)]) -> Element {
+    Element { name, void: true, attributes }
+}
+
+/// In order of the first letter, which [`element`] relies on.
+pub(super) const ELEMENTS: &[Element] = &[
+    with(
+        "a",
+        &[("href", Link), ("rel", Text), ("name", Id), ("hreflang", Lang), ("type", Text), ("referrerpolicy", Text)],
+    ),
+    plain("abbr"),
+    plain("acronym"),
+    plain("address"),
+    plain("article"),
+    plain("aside"),
+    with("audio", PLAYER),
+    plain("b"),
+    plain("bdi"),
+    plain("bdo"),
+    plain("big"),
+    with("blockquote", CITE),
+    void("br", &[("clear", Text)]),
+    with("caption", ALIGN),
+    plain("center"),
+    plain("cite"),
+    plain("code"),
+    void("col", COLUMN),
+    with("colgroup", COLUMN),
+    plain("dd"),
+    with("del", EDIT),
+    with("details", &[("open", Flag)]),
+    plain("dfn"),
+    with("div", ALIGN),
+    plain("dl"),
+    plain("dt"),
+    plain("em"),
+    plain("figcaption"),
+    with("figure", ALIGN),
+    with("font", &[("color", Text), ("face", Text), ("size", Text)]),
+    plain("footer"),
+    with("h1", ALIGN),
+    with("h2", ALIGN),
+    with("h3", ALIGN),
+    with("h4", ALIGN),
+    with("h5", ALIGN),
+    with("h6", ALIGN),
+    plain("header"),
+    void("hr", &[("align", Text), ("width", Text), ("size", Text), ("color", Text), ("noshade", Flag)]),
+    plain("i"),
+    void("img", IMAGE),
+    with("ins", EDIT),
+    plain("kbd"),
+    with("li", &[("value", Text), ("type", Text)]),
+    plain("main"),
+    plain("mark"),
+    plain("nav"),
+    with("ol", &[("start", Text), ("reversed", Flag), ("type", Text)]),
+    with("p", ALIGN),
+    plain("picture"),
+    with("pre", &[("width", Text)]),
+    with("q", CITE),
+    plain("rp"),
+    plain("rt"),
+    plain("ruby"),
+    plain("s"),
+    plain("samp"),
+    plain("section"),
+    plain("small"),
+    void(
+        "source",
+        &[
+            ("src", Address),
+            ("srcset", Sources),
+            ("type", Text),
+            ("media", Text),
+            ("sizes", Text),
+            ("width", Text),
+            ("height", Text),
+        ],
+    ),
+    plain("span"),
+    plain("strike"),
+    plain("strong"),
+    plain("sub"),
+    plain("summary"),
+    plain("sup"),
+    with(
+        "table",
+        &[
+            ("width", Text),
+            ("border", Text),
+            ("cellpadding", Text),
+            ("cellspacing", Text),
+            ("align", Text),
+            ("bgcolor", Text),
+            ("height", Text),
+            ("summary", Text),
+        ],
+    ),
+    with("tbody", ROW),
+    with("td", CELL),
+    with("tfoot", ROW),
+    with("th", CELL),
+    with("thead", ROW),
+    with("time", &[("datetime", Text)]),
+    with("tr", ROW),
+    void("track", &[("src", Address), ("kind", Text), ("srclang", Lang), ("label", Text), ("default", Flag)]),
+    plain("tt"),
+    plain("u"),
+    with("ul", &[("type", Text)]),
+    plain("var"),
+    with("video", PLAYER),
+    void("wbr", &[]),
+];
+
+/// Where the elements of each first letter begin; `FIRST[letter]..FIRST[letter + 1]` are theirs.
+const FIRST: [usize; 27] = {
+    let mut first = [ELEMENTS.len(); 27];
+    let mut letter = 26;
+    while letter > 0 {
+        letter -= 1;
+        first[letter] = first[letter + 1];
+        let mut at = ELEMENTS.len();
+        while at > 0 {
+            at -= 1;
+            if ELEMENTS[at].name.as_bytes()[0] as usize == letter + b'a' as usize {
+                first[letter] = at;
+            }
+        }
+    }
+    first
+};
+
+/// The element of this (lower-case) name.
+pub(super) fn element(name: &[u8]) -> Option<&'static Element> {
+    let letter = usize::from(name.first()?.checked_sub(b'a')?);
+    let (from, to) = (*FIRST.get(letter)?, *FIRST.get(letter + 1)?);
+    ELEMENTS[from..to].iter().find(|element| element.name.as_bytes() == name)
+}
+
+/// The rule for this (lower-case) attribute of this element, if it is allowed there.
+pub(super) fn attribute(element: &Element, name: &str) -> Option<Rule> {
+    let listed = |list: &[(&str, Rule)]| list.iter().find(|entry| entry.0 == name).map(|e| e.1);
+    listed(element.attributes).or_else(|| listed(GLOBAL)).or_else(|| free(name))
+}
+
+/// `data-…` and `aria-…`.
+fn free(name: &str) -> Option<Rule> {
+    let rest = PREFIXES.iter().find_map(|p| name.strip_prefix(p))?;
+    let simple = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.".contains(&b);
+    let run = RUN_BY_LIBRARIES.iter().any(|p| name.starts_with(p));
+    (!rest.is_empty() && rest.bytes().all(simple) && !run).then_some(Flag)
+}
+
+/// Names of the attributes that are listed for an element and for all of them, for the sanitiser.
+pub(super) fn attribute_names(element: &Element) -> impl Iterator<Item = &'static str> {
+    element.attributes.iter().map(|entry| entry.0)
+}
+
+/// Names of the attributes that any element may have.
+pub(super) fn global_names() -> impl Iterator<Item = &'static str> {
+    GLOBAL.iter().map(|entry| entry.0)
+}
+
+impl Rule {
+    /// True when the value, as it stands in the text with its character references, is harmless.
+    pub(super) fn proves(self, value: &str) -> bool {
+        match self {
+            Text | Flag => true,
+            Link => proves_address(value, true),
+            Address => proves_address(value, false),
+            Sources => proves_sources(value),
+            Style => !value.contains('&') && declarations(value).all(|d| d.is_some()),
+            Id => is_plain_id(value),
+            Dir => matches!(value, "ltr" | "rtl" | "auto"),
+            Lang => is_language(value),
+        }
+    }
+
+    /// What of the value, given without character references, may stay; addresses become absolute.
+    pub(super) fn keep<'a>(self, value: &'a str, base: Option<&Url>) -> Option<Cow<'a, str>> {
+        let whole = |fits: bool| fits.then_some(Cow::Borrowed(value));
+        match self {
+            Text | Flag => whole(true),
+            Link => address(value, base, true).map(Cow::Owned),
+            Address => address(value, base, false).map(Cow::Owned),
+            Sources => sources(value, base).map(Cow::Owned),
+            Style => style(value).map(Cow::Owned),
+            Id => whole(is_plain_id(value)),
+            Dir => whole(self.proves(value)),
+            Lang => whole(is_language(value)),
+        }
+    }
+}
+
+fn is_plain_id(value: &str) -> bool {
+    value.starts_with(|c: char| c.is_ascii_alphabetic())
+        && value.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+}
+
+fn is_language(value: &str) -> bool {
+    value.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
+}
+
+// --- addresses ---------------------------------------------------------------------------------
+
+fn starts_with_scheme(value: &str, mail: bool) -> bool {
+    let begins = |scheme: &str| value.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
+    begins("https:") || begins("http:") || (mail && begins("mailto:"))
+}
+
+/// A web address, or one without any scheme. What stands before the first `/`, `?` or `#` of the
+/// latter has no colon, and no character reference that could become one: browsers read
+/// `&#106;avascript&colon;` and `java&Tab;script:` as a scheme.
+fn proves_address(value: &str, mail: bool) -> bool {
+    let value = value.trim_matches([' ', '\t', '\n', '\r']);
+    if starts_with_scheme(value, mail) {
+        return true;
+    }
+    if value.contains(BRACE) {
+        return proves_address(&value.replace(BRACE, "%7B"), mail);
+    }
+    let mut rest = value.split(['/', '?', '#']).next().unwrap_or(value);
+    while let Some(at) = rest.find(['&', ':', '\t', '\n', '\r']) {
+        match rest[at..].strip_prefix("&amp;") {
+            Some(after) => rest = after,
+            None => return false,
+        }
+    }
+    true
+}
+
+/// The address made absolute when it is relative and the base is known; `None` when it leads anywhere
+/// but the web. An address of a place in the same text (`#note-1`) stays as it is: the place is in the post.
+pub(super) fn address(value: &str, base: Option<&Url>, mail: bool) -> Option<String> {
+    // browsers drop white space at the ends, and tabs and line breaks anywhere
+    let value: String = value
+        .trim_matches(|c: char| c <= ' ')
+        .chars()
+        .filter(|c| !c.is_ascii_control() && text::is_legal(*c))
+        .collect();
+    let base = base.filter(|base| matches!(base.scheme(), "http" | "https"));
+    match Url::parse(&value) {
+        Ok(_) => starts_with_scheme(&value, mail).then_some(value),
+        Err(url::ParseError::RelativeUrlWithoutBase) => match base {
+            _ if value.is_empty() => None,
+            Some(base) if !value.starts_with('#') => base.join(&value).ok().map(String::from),
+            _ => Some(relative(&value)).filter(|kept| proves_address(kept, mail)),
+        },
+        Err(_) => None,
+    }
+}
+
+/// A relative address that needs no character references.
+fn relative(value: &str) -> String {
+    let mut out = String::with_capacity(value.len());
+    for c in value.chars() {
+        match c {
+            ' ' | '"' | '<' | '>' | '`' | '{' | '}' => _ = write!(out, "%{:02X}", u32::from(c)),
+            '\u{A0}' => out.push_str("%C2%A0"),
+            _ => out.push(c),
+        }
+    }
+    out
+}
+
+/// The candidates of a `srcset`, split as the HTML standard splits them: an address may hold commas.
+fn candidates(value: &str) -> impl Iterator<Item = (&str, &str)> {
+    let mut rest = value;
+    std::iter::from_fn(move || {
+        rest = rest.trim_start_matches(|c: char| c.is_ascii_whitespace() || c == ',');
+        if rest.is_empty() {
+            return None;
+        }
+        let end = rest.find(|c: char| c.is_ascii_whitespace()).unwrap_or(rest.len());
+        let (address, after) = rest.split_at(end);
+        let trimmed = address.trim_end_matches(',');
+        if trimmed.len() < address.len() {
+            rest = after;
+            return Some((trimmed, ""));
+        }
+        let comma = after.find(',').unwrap_or(after.len());
+        rest = &after[comma..];
+        Some((address, after[..comma].trim()))
+    })
+}
+
+fn proves_sources(value: &str) -> bool {
+    // a reference could hide a blank or a comma, and so a candidate
+    let simple = |(at, _)| {
+        let rest: &str = &value[at..];
+        rest.starts_with("&amp;") || rest.starts_with(BRACE)
+    };
+    value.match_indices('&').all(simple) && candidates(value).all(|(address, _)| proves_address(address, false))
+}
+
+pub(super) fn sources(value: &str, base: Option<&Url>) -> Option<String> {
+    let mut out = String::new();
+    for (candidate, size) in candidates(value) {
+        let Some(kept) = address(candidate, base, false) else {
+            continue;
+        };
+        let kept = kept.replace(' ', "%20");
+        if kept.starts_with(',') || kept.ends_with(',') {
+            continue;
+        }
+        if !out.is_empty() {
+            out.push_str(", ");
+        }
+        out.push_str(&kept);
+        let number = size.strip_suffix(['w', 'x', 'h']).unwrap_or_default();
+        if !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
+            out.push(' ');
+            out.push_str(size);
+        }
+    }
+    (!out.is_empty()).then_some(out)
+}
+
+// --- style -------------------------------------------------------------------------------------
+
+/// Size, alignment, float, margin, padding and colour: nothing that loads, hides, or leaves its place.
+fn is_property(name: &str) -> bool {
+    matches!(
+        name,
+        "width"
+            | "height"
+            | "max-width"
+            | "max-height"
+            | "min-width"
+            | "min-height"
+            | "text-align"
+            | "vertical-align"
+            | "float"
+            | "clear"
+            | "color"
+            | "background-color"
+            | "margin"
+            | "margin-top"
+            | "margin-right"
+            | "margin-bottom"
+            | "margin-left"
+            | "padding"
+            | "padding-top"
+            | "padding-right"
+            | "padding-bottom"
+            | "padding-left"
+    )
+}
+
+/// Each declaration, or `None` in its place when it is not one of the plain ones.
+fn declarations(style: &str) -> impl Iterator<Item = Option<&str>> {
+    style.split(';').map(str::trim_ascii).filter(|declaration| !declaration.is_empty()).map(|declaration| {
+        let (name, value) = declaration.split_once(':')?;
+        (is_property(name.trim_ascii_end()) && is_plain_value(value)).then_some(declaration)
+    })
+}
+
+fn style(value: &str) -> Option<String> {
+    let lower = value.to_ascii_lowercase();
+    let kept: Vec<&str> = declarations(&lower).flatten().collect();
+    (!kept.is_empty()).then(|| kept.join("; ") + ";")
+}
+
+fn is_plain_value(value: &str) -> bool {
+    let value = value.trim_ascii();
+    if let Some(inside) =
+        value.strip_prefix("rgba(").or_else(|| value.strip_prefix("rgb(")).and_then(|rest| rest.strip_suffix(')'))
+    {
+        let number = |b: u8| b.is_ascii_digit() || b"., %/".contains(&b);
+        return inside.bytes().all(number);
+    }
+    !value.is_empty() && value.split_ascii_whitespace().all(is_plain_word)
+}
+
+/// A keyword, a number with or without a unit, or a hexadecimal colour. No negative numbers: they
+/// could pull an element over others.
+fn is_plain_word(word: &str) -> bool {
+    if let Some(colour) = word.strip_prefix('#') {
+        return matches!(colour.len(), 3 | 4 | 6 | 8) && colour.bytes().all(|b| b.is_ascii_hexdigit());
+    }
+    let unit = word.trim_start_matches(|c: char| c.is_ascii_digit() || c == '.');
+    if unit.len() < word.len() {
+        return unit == "%" || unit.bytes().all(|b| b.is_ascii_lowercase());
+    }
+    word.starts_with(|c: char| c.is_ascii_lowercase()) && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')
+}

@@ -1,0 +1,247 @@
+//! Foreign to ours: absolute link, plain title, safe body, sane date.
+
+mod allow;
+pub mod html;
+mod nest;
+mod rewrite;
+mod scan;
+mod soup;
+mod text;
+mod title;
+
+use url::Url;
+
+use crate::model::{Enclosure, Entry, FeedMeta, FeedSource, Timestamp};
+use crate::read::{RawEntry, RawLink, RawMeta, RawText};
+use html::Cuts;
+
+pub use text::{legal, plain};
+
+/// Claims before 1990 are mistakes: no feed format existed.
+const EARLIEST_CLAIM: Timestamp = Timestamp::from_millis_const(631_152_000_000);
+
+/// An entry that was left out, and why.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Reject {
+    /// Neither title, body, link nor guid: nothing that could be kept or recognised.
+    #[error("the entry has neither title nor text nor link nor id")]
+    Nothing,
+}
+
+/// Turns a parsed entry into one of ours.
+///
+/// `base` is the address the document came from; `now` is first sight, which dates entries whose
+/// own claim is missing, before 1990 or later than first sight.
+pub fn entry(
+    source: &FeedSource,
+    cuts: &Cuts,
+    base: &Url,
+    raw: RawEntry,
+    feed_language: Option<&str>,
+    now: Timestamp,
+) -> Result<Entry, Reject> {
+    let guid = raw.guid.as_deref().map(|guid| text::legal(guid).trim().to_owned()).filter(|g| !g.is_empty());
+    let link = entry_link(&raw.links, guid.as_deref(), base);
+    let body_base = raw.base.as_ref().or(link.as_ref()).unwrap_or(base);
+    let raw_body = best_text(raw.content, raw.summary);
+    let body = raw_body.map(|b| html::body(&as_html(b), Some(body_base), cuts)).unwrap_or_default();
+    let own_title = raw.title.as_ref().map(title::of).filter(|t| !t.is_empty());
+    if own_title.is_none() && body.is_empty() && link.is_none() && guid.is_none() && raw.enclosures.is_empty() {
+        return Err(Reject::Nothing);
+    }
+    let title_is_made = own_title.is_none();
+    let title = own_title.unwrap_or_else(|| made_title(&body, link.as_ref(), guid.as_deref(), source));
+    // Atom feeds that only ever set `updated` mean it as the date.
+    let claimed = raw.published.or(raw.updated);
+    let usable = claimed.filter(|claim| (EARLIEST_CLAIM..=now).contains(claim));
+    Ok(Entry {
+        feed: source.id.clone(),
+        link,
+        guid,
+        title,
+        title_is_made,
+        author: author(&raw.authors),
+        categories: distinct(raw.categories.iter().map(|c| title::of(&RawText::Markup(c.clone())))),
+        language: [raw.language.as_deref(), feed_language, source.language.as_deref()]
+            .into_iter()
+            .flatten()
+            .find_map(language),
+        date: usable.unwrap_or(now),
+        claimed,
+        date_is_made: usable.is_none(),
+        updated: raw.updated.filter(|u| (EARLIEST_CLAIM..=now).contains(u)),
+        enclosures: enclosures(raw.enclosures, base),
+        rights: raw.rights.as_ref().map(title::of).filter(|r| !r.is_empty()),
+        body,
+    })
+}
+
+/// Turns what a feed says of itself into plain values.
+pub fn meta(raw: &RawMeta, base: &Url) -> FeedMeta {
+    let web = |address: &String| web_address(address, base).map(String::from);
+    FeedMeta {
+        title: raw.title.as_ref().map(title::of).filter(|t| !t.is_empty()),
+        id: raw.id.as_ref().map(|id| text::legal(id).trim().to_owned()),
+        link: raw.link.as_ref().and_then(web),
+        language: raw.language.as_deref().and_then(language),
+        rights: raw.rights.as_ref().map(title::of).filter(|r| !r.is_empty()),
+        icon: raw.icon.as_ref().and_then(web),
+    }
+}
+
+/// The page an entry is about: `rel=alternate` or no `rel`; else a guid that is an address.
+fn entry_link(links: &[RawLink], guid: Option<&str>, base: &Url) -> Option<Url> {
+    let pages = links.iter().filter(|l| matches!(l.rel.as_deref(), None | Some("alternate" | "")));
+    let page = pages.map(|l| l.href.as_str()).find_map(|href| web_address(href, base));
+    page.or_else(|| Url::parse(guid?).ok().filter(is_web))
+}
+
+fn web_address(text: &str, base: &Url) -> Option<Url> {
+    let clean = text::legal(text);
+    let clean = clean.trim();
+    if clean.is_empty() {
+        return None;
+    }
+    base.join(clean).ok().filter(is_web)
+}
+
+fn is_web(url: &Url) -> bool {
+    matches!(url.scheme(), "http" | "https") && url.host().is_some()
+}
+
+/// The full text, or the teaser where there is no full text.
+fn best_text(content: Option<RawText>, summary: Option<RawText>) -> Option<RawText> {
+    content
+        .filter(|text| match text {
+            RawText::Plain(text) | RawText::Markup(text) => !text.trim().is_empty(),
+        })
+        .or(summary)
+}
+
+fn as_html(text: RawText) -> String {
+    match text {
+        RawText::Markup(html) => html,
+        RawText::Plain(plain) => {
+            let escaped = html_escape::encode_text(plain.trim()).into_owned();
+            let lines: Vec<&str> = escaped.lines().map(str::trim_end).collect();
+            if escaped.is_empty() { escaped } else { format!("<p>{}</p>", lines.join("<br/>")) }
+        }
+    }
+}
+
+fn made_title(body: &str, link: Option<&Url>, guid: Option<&str>, source: &FeedSource) -> String {
+    let words = title::first_words(&plain(body));
+    if !words.is_empty() {
+        return words;
+    }
+    link.map(Url::as_str).or(guid).unwrap_or(&source.name).to_owned()
+}
+
+fn author(names: &[String]) -> Option<String> {
+    let names = distinct(names.iter().map(|name| title::of(&RawText::Markup(name.clone()))));
+    (!names.is_empty()).then(|| names.join(", "))
+}
+
+fn distinct(texts: impl Iterator<Item = String>) -> Vec<String> {
+    let mut seen: Vec<String> = Vec::new();
+    for text in texts {
+        if !text.is_empty() && !seen.contains(&text) {
+            seen.push(text);
+        }
+    }
+    seen
+}
+
+/// BCP 47 in form; anything else is not a language.
+fn language(text: &str) -> Option<String> {
+    let text = text.trim().replace('_', "-");
+    let form = |(i, part): (usize, &str)| {
+        let range = if i == 0 { 2..=3 } else { 1..=8 };
+        range.contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric())
+    };
+    (text.len() <= 35 && text.split('-').enumerate().all(form)).then_some(text)
+}
+
+fn enclosures(found: Vec<Enclosure>, base: &Url) -> Vec<Enclosure> {
+    let mut kept: Vec<Enclosure> = Vec::new();
+    for enclosure in found {
+        let Some(url) = web_address(&enclosure.url, base).map(String::from) else { continue };
+        if kept.iter().all(|k| k.url != url) {
+            let media_type = enclosure.media_type.map(|t| text::legal(&t).trim().to_owned());
+            kept.push(Enclosure { url, media_type: media_type.filter(|t| !t.is_empty()), ..enclosure });
+        }
+    }
+    kept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::FeedId;
+
+    fn source() -> FeedSource {
+        FeedSource {
+            id: FeedId::parse("a").expect("id"),
+            name: "甲".into(),
+            url: Url::parse("https://example.org/feed").expect("url"),
+            language: Some("zh-Hans".into()),
+            tags: vec![],
+        }
+    }
+
+    fn normal(raw: RawEntry) -> Result<Entry, Reject> {
+        let source = source();
+        let now = Timestamp::parse_rfc3339("2026-11-22T00:00:00Z").expect("time");
+        entry(&source, &Cuts::none(), &source.url, raw, None, now)
+    }
+
+    #[test]
+    fn an_entry_of_nothing_is_rejected_with_its_reason() {
+        assert_eq!(normal(RawEntry::default()).unwrap_err(), Reject::Nothing);
+    }
+
+    #[test]
+    fn claims_that_cannot_be_true_are_replaced_by_first_sight() {
+        for claim in ["1970-01-01T00:00:00Z", "2027-01-01T00:00:00Z"] {
+            let claimed = Timestamp::parse_rfc3339(claim);
+            let raw = RawEntry { guid: Some("x".into()), published: claimed, ..RawEntry::default() };
+            let entry = normal(raw).expect("entry");
+            assert_eq!(entry.date.rfc3339_millis(), "2026-11-22T00:00:00.000Z");
+            assert!(entry.date_is_made);
+            assert_eq!(entry.claimed, claimed);
+        }
+    }
+
+    #[test]
+    fn links_are_absolute_and_web_only() {
+        let link = |href: &str| {
+            let links = vec![RawLink { href: href.into(), rel: None }];
+            normal(RawEntry { guid: Some("x".into()), links, ..RawEntry::default() }).expect("entry").link
+        };
+        assert_eq!(link("/a b").map(String::from).as_deref(), Some("https://example.org/a%20b"));
+        assert_eq!(link("javascript:alert(1)"), None);
+        assert_eq!(link("  "), None);
+    }
+
+    #[test]
+    fn a_missing_title_comes_from_the_body() {
+        let content = Some(RawText::Markup("<p>一二三 <b>四</b></p><p>五</p>".into()));
+        let entry = normal(RawEntry { content, ..RawEntry::default() }).expect("entry");
+        assert_eq!(entry.title, "一二三 四 五");
+        assert!(entry.title_is_made);
+    }
+
+    #[test]
+    fn plain_text_becomes_html() {
+        let content = Some(RawText::Plain("a < b\nc".into()));
+        let entry = normal(RawEntry { content, ..RawEntry::default() }).expect("entry");
+        assert_eq!(entry.body, "<p>a &lt; b<br/>c</p>");
+    }
+
+    #[test]
+    fn languages_have_the_form_of_bcp_47() {
+        assert_eq!(language("zh_CN").as_deref(), Some("zh-CN"));
+        assert_eq!(language("Chinese, simplified"), None);
+        assert_eq!(language(""), None);
+    }
+}

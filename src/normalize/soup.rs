@@ -1,0 +1,315 @@
+//! Tag soup: cutting any text into tokens as browsers do, folding it to one line, and nesting it.
+//!
+//! Nothing here decides about safety. [`nested`] stands before the parsers whose cost explodes on
+//! hostile input (html5ever is quadratic in depth, in attributes and in misnested formatting), and
+//! turns whatever comes into well-nested markup of bounded depth, near to what a browser would build.
+
+use std::borrow::Cow;
+
+use super::scan::DEPTH;
+
+// --- tokens ------------------------------------------------------------------------------------
+
+pub(super) enum Token<'a> {
+    Text(&'a str),
+    Start(Tag<'a>),
+    End(Tag<'a>),
+    /// Comments, declarations, and the content of scripts and the like.
+    Hidden(&'a str),
+}
+
+#[derive(Clone, Copy)]
+pub(super) struct Tag<'a> {
+    /// As written, in any case.
+    pub name: &'a str,
+    /// From `<` to `>`.
+    pub whole: &'a str,
+    /// Between the name and `>`.
+    inside: &'a str,
+}
+
+impl<'a> Tag<'a> {
+    pub fn attributes(&self) -> Attributes<'a> {
+        Attributes { text: self.inside, at: 0 }
+    }
+}
+
+/// The tokens of a text, in order and without a gap.
+pub(super) struct Tokens<'a> {
+    html: &'a str,
+    at: usize,
+    /// The element whose content is no markup, just opened.
+    raw: Option<&'a str>,
+    /// Names of such elements that are not closed any more, so that nobody looks for their end again.
+    unclosed: Vec<&'a str>,
+}
+
+impl<'a> Tokens<'a> {
+    pub fn new(html: &'a str) -> Tokens<'a> {
+        Tokens { html, at: 0, raw: None, unclosed: Vec::new() }
+    }
+
+    fn take(&mut self, length: usize) -> &'a str {
+        let from = self.at;
+        self.at += length;
+        &self.html[from..self.at]
+    }
+
+    /// The content up to the end tag. Without an end tag the element is no container at all: half an
+    /// article must not vanish in an unclosed `<title>`.
+    fn raw_content(&mut self, name: &'a str) -> Option<Token<'a>> {
+        if is_one_of(name, &self.unclosed) {
+            return None;
+        }
+        let rest = &self.html[self.at..];
+        let Some(length) = end_of_raw(rest, name) else {
+            self.unclosed.push(name);
+            return None;
+        };
+        let content = self.take(length);
+        if is_one_of(name, &["textarea", "xmp"]) { Some(Token::Text(content)) } else { Some(Token::Hidden(content)) }
+    }
+
+    fn text(&mut self) -> Token<'a> {
+        let rest = &self.html[self.at..];
+        let mut length = rest.len();
+        for (at, _) in rest.match_indices('<') {
+            let next = rest.as_bytes().get(at + 1);
+            let tag = |b: &u8| b.is_ascii_alphabetic() || b"/!?".contains(b);
+            if at > 0 && next.is_some_and(tag) {
+                length = at;
+                break;
+            }
+        }
+        Token::Text(self.take(length))
+    }
+
+    fn tag(&mut self, name_from: usize) -> Token<'a> {
+        let rest = &self.html[self.at..];
+        let name_to = name_from + rest[name_from..].find(ends_name).unwrap_or(rest.len() - name_from);
+        // a tag that does not end, because of an unclosed quote, ends at its first `>`: the rest of
+        // the text is more likely an article than a value
+        let end = tag_end(rest.as_bytes(), name_to).or_else(|| rest[name_to..].find('>').map(|p| p + name_to));
+        let Some(end) = end else {
+            return Token::Hidden(self.take(rest.len()));
+        };
+        let tag = Tag { name: &rest[name_from..name_to], inside: &rest[name_to..end], whole: self.take(end + 1) };
+        if name_from == 2 {
+            return Token::End(tag);
+        }
+        if is_one_of(tag.name, RAW) {
+            self.raw = Some(tag.name);
+        }
+        Token::Start(tag)
+    }
+}
+
+impl<'a> Iterator for Tokens<'a> {
+    type Item = Token<'a>;
+
+    fn next(&mut self) -> Option<Token<'a>> {
+        if let Some(name) = self.raw.take()
+            && let Some(token) = self.raw_content(name)
+        {
+            return Some(token);
+        }
+        let rest = &self.html[self.at..];
+        let mut start = rest.bytes();
+        if start.next()? != b'<' {
+            return Some(self.text());
+        }
+        Some(match (start.next(), start.next()) {
+            (Some(b), _) if b.is_ascii_alphabetic() => self.tag(1),
+            (Some(b'/'), Some(b)) if b.is_ascii_alphabetic() => self.tag(2),
+            (Some(b'/' | b'!' | b'?'), Some(_)) => {
+                let length = hidden_length(rest);
+                Token::Hidden(self.take(length))
+            }
+            _ => self.text(),
+        })
+    }
+}
+
+fn ends_name(c: char) -> bool {
+    c.is_ascii_whitespace() || c == '/' || c == '>'
+}
+
+fn is_one_of(name: &str, names: &[&str]) -> bool {
+    names.iter().any(|one| one.eq_ignore_ascii_case(name))
+}
+
+/// Elements whose content is no markup.
+const RAW: &[&str] = &["script", "style", "textarea", "title", "iframe", "noembed", "noframes", "xmp"];
+
+/// Where the end tag of a raw element begins.
+fn end_of_raw(rest: &str, name: &str) -> Option<usize> {
+    rest.match_indices("</").map(|(at, _)| at).find(|at| {
+        let after = &rest.as_bytes()[at + 2..];
+        after.len() > name.len()
+            && after[..name.len()].eq_ignore_ascii_case(name.as_bytes())
+            && ends_name(char::from(after[name.len()]))
+    })
+}
+
+/// The length of a comment, a declaration or a processing instruction.
+fn hidden_length(rest: &str) -> usize {
+    let comment = rest.starts_with("<!--");
+    // `<!-->` is a whole comment
+    let ends = |at: usize| !comment || rest[..at].ends_with("--") || (at > 6 && rest[..at].ends_with("--!"));
+    let mut ends_at = rest.match_indices('>').map(|(at, _)| at);
+    ends_at.find(|at| ends(*at)).map_or(rest.len(), |at| at + 1)
+}
+
+/// Where the `>` of a tag is, by the rules of the HTML standard.
+fn tag_end(bytes: &[u8], from: usize) -> Option<usize> {
+    let mut at = from;
+    loop {
+        at = skip(bytes, at, |b| b.is_ascii_whitespace() || b == b'/');
+        if *bytes.get(at)? == b'>' {
+            return Some(at);
+        }
+        let value = match attribute_name(bytes, at) {
+            (_, Some(value)) => value,
+            (end, None) => {
+                at = end;
+                continue;
+            }
+        };
+        at = match *bytes.get(value)? {
+            quote @ (b'"' | b'\'') => skip(bytes, value + 1, |b| b != quote) + 1,
+            b'>' => value,
+            _ => skip(bytes, value, |b| !b.is_ascii_whitespace() && b != b'>'),
+        };
+    }
+}
+
+/// Where the name that begins here ends, and where its value begins if it has one.
+fn attribute_name(bytes: &[u8], from: usize) -> (usize, Option<usize>) {
+    let in_name = |b: u8| !b.is_ascii_whitespace() && !b"/>=".contains(&b);
+    // a leading `=` belongs to the name
+    let end = skip(bytes, from + 1, in_name);
+    let next = skip(bytes, end, |b| b.is_ascii_whitespace());
+    if bytes.get(next) != Some(&b'=') {
+        return (end, None);
+    }
+    (end, Some(skip(bytes, next + 1, |b| b.is_ascii_whitespace())))
+}
+
+fn skip(bytes: &[u8], from: usize, pass: impl Fn(u8) -> bool) -> usize {
+    let from = from.min(bytes.len());
+    from + bytes[from..].iter().take_while(|b| pass(**b)).count()
+}
+
+pub(super) struct Attributes<'a> {
+    text: &'a str,
+    at: usize,
+}
+
+pub(super) struct Attribute<'a> {
+    pub name: &'a str,
+    /// With its character references; empty when there is none.
+    pub value: &'a str,
+}
+
+impl<'a> Iterator for Attributes<'a> {
+    type Item = Attribute<'a>;
+
+    fn next(&mut self) -> Option<Attribute<'a>> {
+        let bytes = self.text.as_bytes();
+        let from = skip(bytes, self.at, |b| b.is_ascii_whitespace() || b == b'/');
+        if from >= bytes.len() {
+            return None;
+        }
+        let (end, value) = attribute_name(bytes, from);
+        let (value, at) = match value.and_then(|at| bytes.get(at).map(|b| (at, *b))) {
+            None => (end..end, value.unwrap_or(end)),
+            Some((at, quote @ (b'"' | b'\''))) => {
+                let to = skip(bytes, at + 1, |b| b != quote);
+                (at + 1..to, to + 1)
+            }
+            Some((at, _)) => {
+                let to = skip(bytes, at, |b| !b.is_ascii_whitespace());
+                (at..to, to)
+            }
+        };
+        self.at = at;
+        Some(Attribute { name: &self.text[from..end], value: &self.text[value] })
+    }
+}
+
+// --- one line ----------------------------------------------------------------------------------
+
+/// The text on one line: a run of line breaks becomes one blank, and inside `pre` and `textarea`,
+/// where they are seen, each becomes `&#10;`. In an address they mean nothing and go.
+pub(super) fn folded(html: &str) -> Cow<'_, str> {
+    if !html.contains(['\n', '\r']) {
+        return Cow::Borrowed(html);
+    }
+    let mut out = String::with_capacity(html.len());
+    // how many `pre` and `textarea` are open
+    let mut shown = 0_usize;
+    for token in Tokens::new(html) {
+        match token {
+            Token::Text(text) if shown > 0 => {
+                let breaks = text.replace("\r\n", "\n");
+                out.push_str(&breaks.replace(['\n', '\r'], "&#10;"));
+            }
+            Token::Text(text) | Token::Hidden(text) => fold_to(text, " ", &mut out),
+            Token::Start(tag) => {
+                fold_tag(tag, &mut out);
+                shown += usize::from(is_one_of(tag.name, SHOWS_BREAKS));
+            }
+            Token::End(tag) => {
+                fold_to(tag.whole, " ", &mut out);
+                shown = shown.saturating_sub(usize::from(is_one_of(tag.name, SHOWS_BREAKS)));
+            }
+        }
+    }
+    Cow::Owned(out)
+}
+
+const SHOWS_BREAKS: &[&str] = &["pre", "textarea"];
+
+fn fold_to(text: &str, blank: &str, out: &mut String) {
+    let mut rest = text;
+    while let Some(at) = rest.find(['\n', '\r']) {
+        out.push_str(&rest[..at]);
+        out.push_str(blank);
+        rest = rest[at..].trim_start_matches(['\n', '\r']);
+    }
+    out.push_str(rest);
+}
+
+fn fold_tag(tag: Tag, out: &mut String) {
+    let mut done = 0;
+    for attribute in tag.attributes() {
+        if is_one_of(attribute.name, &["href", "src", "poster", "cite"]) {
+            // where the value stands in the whole tag
+            let from = attribute.value.as_ptr() as usize - tag.whole.as_ptr() as usize;
+            fold_to(&tag.whole[done..from], " ", out);
+            fold_to(attribute.value, "", out);
+            done = from + attribute.value.len();
+        }
+    }
+    fold_to(&tag.whole[done..], " ", out);
+}
+
+// --- balance -----------------------------------------------------------------------------------
+
+/// True when every element that is not void has its own end tag, in the right order.
+pub(super) fn is_balanced(html: &str) -> bool {
+    let mut open: Vec<&str> = Vec::new();
+    Tokens::new(html).all(|token| match token {
+        Token::Start(tag) => {
+            if !is_one_of(tag.name, VOID) {
+                open.push(tag.name);
+            }
+            open.len() <= DEPTH
+        }
+        Token::End(tag) => open.pop().is_some_and(|name| name.eq_ignore_ascii_case(tag.name)),
+        Token::Text(_) | Token::Hidden(_) => true,
+    }) && open.is_empty()
+}
+
+const VOID: &[&str] =
+    &["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"];

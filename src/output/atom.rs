@@ -1,0 +1,96 @@
+//! The door to atom_syndication: Atom 1.0 (RFC 4287).
+
+use atom_syndication as xml;
+
+use super::{Channel, Published, SourceFacts};
+use crate::model::Timestamp;
+
+/// The Atom document of a topic.
+pub fn atom(channel: &Channel, entries: &[Published]) -> Vec<u8> {
+    let updated = entries.iter().map(|entry| entry.updated).max().unwrap_or(channel.founded);
+    let feed = xml::Feed {
+        title: xml::Text::plain(legal(&channel.title)),
+        id: channel.id.clone(),
+        updated: date(updated),
+        authors: vec![person(&channel.publisher)],
+        generator: Some(xml::Generator { value: "feedmill".into(), ..Default::default() }),
+        links: vec![link("self", &channel.self_url, Some("application/atom+xml"))],
+        lang: channel.language.clone(),
+        entries: entries.iter().map(entry).collect(),
+        ..Default::default()
+    };
+    let config = xml::WriteConfig { write_document_declaration: true, indent_size: Some(1) };
+    // Writing into memory cannot fail.
+    feed.write_with_config(Vec::new(), config).unwrap_or_default()
+}
+
+fn entry(published: &Published) -> xml::Entry {
+    let post = &published.post;
+    let mut links = Vec::new();
+    if !post.from.is_empty() {
+        links.push(link("alternate", &post.from, None));
+    }
+    for enclosure in &post.enclosures {
+        let mut related = link("enclosure", &enclosure.url, enclosure.media_type.as_deref());
+        related.length = enclosure.length.map(|bytes| bytes.to_string());
+        links.push(related);
+    }
+    xml::Entry {
+        title: xml::Text::plain(legal(&post.title)),
+        id: published.id.clone(),
+        updated: date(published.updated),
+        authors: vec![person(&post.author)],
+        categories: post.tags.iter().map(|tag| category(tag)).collect(),
+        links,
+        published: Some(date(post.date)),
+        rights: None,
+        source: published.source.as_ref().map(|facts| source(facts, published.updated)),
+        content: Some(xml::Content {
+            lang: post.lang.clone(),
+            value: Some(legal(&post.body)),
+            content_type: Some("html".into()),
+            ..Default::default()
+        }),
+        ..Default::default()
+    }
+}
+
+fn source(facts: &SourceFacts, updated: Timestamp) -> xml::Source {
+    let mut links = vec![link("self", &facts.url, None)];
+    links.extend(facts.link.as_ref().map(|address| link("alternate", address, None)));
+    xml::Source {
+        title: xml::Text::plain(legal(&facts.title)),
+        id: facts.id.clone(),
+        updated: date(updated),
+        icon: facts.icon.clone(),
+        links,
+        rights: facts.rights.as_deref().map(|rights| xml::Text::plain(legal(rights))),
+        ..Default::default()
+    }
+}
+
+fn person(name: &str) -> xml::Person {
+    xml::Person { name: legal(name), ..Default::default() }
+}
+
+fn category(term: &str) -> xml::Category {
+    xml::Category { term: legal(term), ..Default::default() }
+}
+
+fn link(rel: &str, href: &str, media_type: Option<&str>) -> xml::Link {
+    xml::Link {
+        href: href.to_owned(),
+        rel: rel.to_owned(),
+        mime_type: media_type.map(str::to_owned),
+        ..Default::default()
+    }
+}
+
+fn date(time: Timestamp) -> xml::FixedDateTime {
+    time.utc().fixed_offset()
+}
+
+/// The writer passes characters on that XML forbids, and a post may have been edited by hand.
+fn legal(text: &str) -> String {
+    crate::normalize::legal(text).into_owned()
+}

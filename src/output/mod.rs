@@ -1,0 +1,54 @@
+//! Posts to the bytes of published feeds.
+
+mod atom;
+
+use crate::model::{Post, Timestamp};
+
+pub use atom::atom;
+
+/// What a published feed says about itself.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Channel {
+    /// Id of the feed, a `tag:` URI.
+    pub id: String,
+    /// Title.
+    pub title: String,
+    /// Who publishes it.
+    pub publisher: String,
+    /// Language of the site.
+    pub language: Option<String>,
+    /// Where this very document is.
+    pub self_url: String,
+    /// What `updated` says while the feed has no entries.
+    pub founded: Timestamp,
+}
+
+/// A post as it is published.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Published {
+    /// Id of the entry.
+    pub id: String,
+    /// The post; its body is safe and its addresses are absolute.
+    pub post: Post,
+    /// The latest of date, claimed update and revision.
+    pub updated: Timestamp,
+    /// Where it came from.
+    pub source: Option<SourceFacts>,
+}
+
+/// What is said about the feed an entry came from (RFC 4287 section 4.2.11).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceFacts {
+    /// The feed's own id, else its address.
+    pub id: String,
+    /// The feed's title, else its name in the config.
+    pub title: String,
+    /// Where the feed is.
+    pub url: String,
+    /// The site it belongs to.
+    pub link: Option<String>,
+    /// Rights.
+    pub rights: Option<String>,
+    /// Address of a picture.
+    pub icon: Option<String>,
+}

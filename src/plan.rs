@@ -1,0 +1,113 @@
+//! Which entries of a document are new, revised, known or left out.
+
+use crate::identity::{Alias, Decision, Identity, Known, decide};
+use crate::model::{Entry, EntryKey, FeedId, Record};
+
+/// An entry that has to be written.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// The entry.
+    pub entry: Entry,
+    /// What it can be recognised by.
+    pub identity: Identity,
+    /// Its key.
+    pub key: EntryKey,
+    /// The rule that decided.
+    pub rule: u8,
+    /// What is remembered of it; `None` for a new entry.
+    pub former: Option<Record>,
+    /// For a new entry: the id it is published under, where that is its own.
+    pub id: Option<String>,
+}
+
+/// A known entry that came in another way than before.
+#[derive(Clone, Debug)]
+pub struct Sighting {
+    /// Its key.
+    pub key: EntryKey,
+    /// The rule that decided.
+    pub rule: u8,
+    /// What it came with.
+    pub identity: Identity,
+    /// What is remembered of it.
+    pub record: Record,
+    /// The feed did not bring it and was not known to carry it.
+    pub also: bool,
+    /// The guid is new for this entry.
+    pub new_guid: bool,
+    /// The address is new for this entry.
+    pub new_address: bool,
+}
+
+/// What has to happen for one document.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// Entries never seen before, by claimed date, then key.
+    pub new: Vec<Change>,
+    /// Known entries with a new title or text, in the same order.
+    pub revised: Vec<Change>,
+    /// Known entries that are to be noted in the ledger.
+    pub sightings: Vec<Sighting>,
+    /// Entries that are known and unchanged.
+    pub duplicates: usize,
+}
+
+/// Decides for every entry of one document what has to happen.
+pub fn entries(found: Vec<(Entry, Identity)>, known: &[Known]) -> Plan {
+    let document: Vec<Identity> = found.iter().map(|(_, identity)| identity.clone()).collect();
+    let mut plan = Plan::default();
+    for (((entry, identity), known), decision) in found.into_iter().zip(known).zip(decide(&document, known)) {
+        let Decision { key, rule, known: former, repeats } = decision;
+        match former {
+            _ if repeats => plan.duplicates += 1,
+            None => {
+                let free = known.published.is_none_or(|holder| holder == key);
+                let id = identity.usable_id().filter(|_| free).map(str::to_owned);
+                plan.new.push(Change { entry, identity, key, rule, former: None, id });
+            }
+            Some(record) if is_revision(&identity, &record) => {
+                plan.revised.push(Change { entry, identity, key, rule, former: Some(record), id: None });
+            }
+            Some(record) => {
+                plan.duplicates += 1;
+                plan.sightings.extend(sighting(identity, key, rule, record));
+            }
+        }
+    }
+    let order = |change: &Change| (change.entry.claimed, change.key);
+    plan.new.sort_by_key(order);
+    plan.revised.sort_by_key(order);
+    plan.sightings.sort_by_key(|s| (s.identity.claimed, s.key));
+    plan
+}
+
+/// Only the feed that brought an entry revises it: another feed's summary of the same article is
+/// not a new version of it.
+fn is_revision(identity: &Identity, record: &Record) -> bool {
+    record.feed.as_ref() == Some(&identity.feed) && (identity.title != record.title || identity.text != record.text)
+}
+
+fn sighting(identity: Identity, key: EntryKey, rule: u8, record: Record) -> Option<Sighting> {
+    let carries = |feed: &FeedId| record.feed.as_ref() == Some(feed) || record.also.contains(feed);
+    let also = !carries(&identity.feed);
+    let own = record.feed.as_ref() == Some(&identity.feed);
+    // Under another feed's guid the entry is found from the first `also` on.
+    let new_guid = identity.guid.is_some() && if own { identity.guid_fingerprint() != record.guid } else { also };
+    let new_address = is_new_address(&identity, key, &record);
+    (also || new_guid || new_address).then_some(Sighting { key, rule, identity, record, also, new_guid, new_address })
+}
+
+/// An address that leads to the entry neither as its plain key nor as its last link.
+pub fn is_new_address(identity: &Identity, key: EntryKey, record: &Record) -> bool {
+    identity.canonical.is_some()
+        && !identity.link_is_shared
+        && identity.plain != Some(key)
+        && identity.link_fingerprint() != record.link
+}
+
+/// Everything that leads to an entry under what it came with now.
+pub fn aliases(identity: &Identity, key: EntryKey, new_address: bool) -> Vec<Alias> {
+    let pair = identity.pair_alias().filter(|_| identity.plain != Some(key));
+    let url = identity.url_alias().filter(|_| new_address);
+    [identity.guid_alias(), pair, url, identity.text_alias()].into_iter().flatten().collect()
+}

@@ -1,0 +1,431 @@
+//! One feed from fetch to archive, and all feeds with limits.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::task::JoinSet;
+use tokio::time::Instant;
+
+use crate::archive::{Archive, ArchiveError, SourceLine};
+use crate::clock::Clock;
+use crate::config::{Config, Feed};
+use crate::fetch::{Body, Fetch, FetchError, Fetched};
+use crate::identity::{self, Identity};
+use crate::index::{Committed, FeedState, Index, IndexError};
+use crate::keep;
+use crate::maintain::state::StateFile;
+use crate::model::{Entry, FeedId, FeedMeta, Timestamp, Validators};
+use crate::normalize::{self, Reject};
+use crate::plan;
+use crate::read::{self, Hints, ReadError};
+
+/// A finished feed waits this long for those before it, so that an article which two feeds bring
+/// in the same round goes to the same feed whichever server is faster today.
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// Why a whole poll stopped. What one feed does wrong is in its report instead.
+#[derive(Debug, thiserror::Error)]
+pub enum PollError {
+    /// Nothing can be kept.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// Nothing can be remembered.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+}
+
+/// Why one feed brought nothing.
+#[derive(Debug, thiserror::Error)]
+enum FeedError {
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error("reading it was stopped by a mistake in the program: {0}")]
+    Task(String),
+}
+
+/// How a poll of one feed ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Outcome {
+    /// It answered with a document that was read.
+    Polled,
+    /// Nothing changed since the last poll.
+    NotModified,
+    /// Its last poll is too recent.
+    Skipped,
+    /// It brought nothing; `error` says why.
+    Failed,
+}
+
+/// What one feed brought.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct FeedReport {
+    /// The feed's id.
+    pub feed: String,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Entries never seen before.
+    pub new: usize,
+    /// Known entries with a new title or text.
+    pub revised: usize,
+    /// Known entries.
+    pub duplicate: usize,
+    /// Entries left out.
+    pub rejected: usize,
+    /// The document had to be repaired to be read.
+    pub repaired: bool,
+    /// One sentence, when it failed.
+    pub error: Option<String>,
+    /// Why entries were left out.
+    #[serde(skip)]
+    pub rejects: Vec<Reject>,
+}
+
+impl FeedReport {
+    fn new(feed: &FeedId, outcome: Outcome) -> Self {
+        Self {
+            feed: feed.to_string(),
+            outcome,
+            new: 0,
+            revised: 0,
+            duplicate: 0,
+            rejected: 0,
+            repaired: false,
+            error: None,
+            rejects: Vec::new(),
+        }
+    }
+}
+
+/// How to poll.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Options {
+    /// Poll feeds whose last poll is recent too, and ask without validators.
+    pub force: bool,
+    /// Write nothing.
+    pub dry_run: bool,
+}
+
+/// The signal to end; whoever holds one can wait for it.
+#[derive(Clone, Debug)]
+pub struct Stop(tokio::sync::watch::Receiver<bool>);
+
+impl Stop {
+    /// A signal, and the sender that gives it by sending `true`.
+    pub fn new() -> (tokio::sync::watch::Sender<bool>, Self) {
+        let (sender, receiver) = tokio::sync::watch::channel(false);
+        (sender, Self(receiver))
+    }
+
+    /// Returns when the signal was given; never, when nobody is left to give it.
+    pub async fn wait(&mut self) {
+        if self.0.wait_for(|stop| *stop).await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+/// Everything a poll touches.
+#[derive(Debug)]
+pub struct Poller<F, I, A, C> {
+    /// Feeds and topics.
+    pub config: Arc<Config>,
+    /// Where bytes come from.
+    pub fetch: Arc<F>,
+    /// What is remembered.
+    pub index: Arc<I>,
+    /// What is kept.
+    pub archive: Arc<A>,
+    /// What time it is.
+    pub clock: Arc<C>,
+}
+
+/// What came back for one feed, before anything of it is kept.
+enum Answer {
+    NotModified(Validators),
+    Document(Document),
+}
+
+struct Document {
+    found: Vec<(Entry, Identity)>,
+    meta: FeedMeta,
+    rejects: Vec<Reject>,
+    validators: Validators,
+    seen: Timestamp,
+}
+
+impl<F, I, A, C> Poller<F, I, A, C>
+where
+    F: Fetch + 'static,
+    I: Index,
+    A: Archive,
+    C: Clock + 'static,
+{
+    /// Polls the feeds, keeps what is new, and reports each feed as it is done.
+    ///
+    /// Feeds are kept in the order of their ids, a hanging one aside, so that the result does not
+    /// depend on which server answers first.
+    pub async fn all(
+        &self,
+        feeds: Vec<&Feed>,
+        options: Options,
+        stop: Stop,
+        mut report: impl FnMut(&FeedReport),
+    ) -> Result<Vec<FeedReport>, PollError> {
+        let mut states = StateFile::parse(self.archive.state().await?.as_deref());
+        let sources = self.archive.sources().await?;
+        let mut feeds = feeds;
+        feeds.sort_by(|a, b| a.source.id.cmp(&b.source.id));
+        let mut round = Round { states: &mut states, sources, changed: Vec::new(), reports: Vec::new(), options, stop };
+        let mut waiting: VecDeque<usize> = VecDeque::new();
+        let mut known = Vec::with_capacity(feeds.len());
+        for (i, feed) in feeds.iter().enumerate() {
+            let state = self.feed_state(feed, round.states).await?;
+            if self.is_recent(feed, &state) && !options.force {
+                let skipped = FeedReport::new(&feed.source.id, Outcome::Skipped);
+                report(&skipped);
+                round.reports.push(skipped);
+            } else {
+                waiting.push_back(i);
+            }
+            known.push(state);
+        }
+        self.rounds(&feeds, known, waiting, &mut round, &mut report).await?;
+        let Round { changed, mut reports, .. } = round;
+        if !options.dry_run {
+            for (feed, state) in &changed {
+                states.put(feed, state);
+            }
+            self.index.put_feed_states(changed).await?;
+            self.archive.put_state(states.to_text()).await?;
+        }
+        reports.sort_by(|a, b| a.feed.cmp(&b.feed));
+        Ok(reports)
+    }
+
+    /// Fetches and reads many feeds at a time, and keeps them one after the other.
+    async fn rounds(
+        &self,
+        feeds: &[&Feed],
+        known: Vec<FeedState>,
+        mut waiting: VecDeque<usize>,
+        round: &mut Round<'_>,
+        report: &mut impl FnMut(&FeedReport),
+    ) -> Result<(), PollError> {
+        let mut running = JoinSet::new();
+        let mut tasks = HashMap::new();
+        let mut in_flight: BTreeMap<usize, Instant> = BTreeMap::new();
+        let mut ready = BTreeMap::new();
+        let mut stopped = false;
+        loop {
+            while running.len() < self.config.fetch.concurrency.max(1) {
+                let Some(i) = waiting.pop_front() else { break };
+                in_flight.insert(i, Instant::now());
+                let task = running.spawn(self.answer(feeds[i], &known[i], round.options.force));
+                tasks.insert(task.id(), i);
+            }
+            while let Some(i) = next_in_order(&ready, &in_flight) {
+                if let Some(answer) = ready.remove(&i) {
+                    let done = self.keep(feeds[i], &known[i], answer, round).await?;
+                    report(&done);
+                    round.reports.push(done);
+                }
+            }
+            if running.is_empty() && ready.is_empty() {
+                return Ok(());
+            }
+            let patience = in_flight.values().min().map_or_else(Instant::now, |since| *since + PATIENCE);
+            tokio::select! {
+                Some(done) = running.join_next_with_id() => {
+                    let (task, answer) = match done {
+                        Ok((task, answer)) => (task, answer),
+                        Err(error) => (error.id(), Err(FeedError::Task(error.to_string()))),
+                    };
+                    if let Some(i) = tasks.remove(&task) {
+                        in_flight.remove(&i);
+                        ready.insert(i, answer);
+                    }
+                }
+                // Feeds that have not answered come again at the next poll.
+                () = round.stop.wait(), if !stopped => {
+                    stopped = true;
+                    waiting.clear();
+                    in_flight.clear();
+                    running.abort_all();
+                    tasks.clear();
+                }
+                () = tokio::time::sleep_until(patience), if !ready.is_empty() => {}
+            }
+        }
+    }
+
+    /// Fetches a feed and reads it; the reading runs off the async threads.
+    fn answer(
+        &self,
+        feed: &Feed,
+        state: &FeedState,
+        force: bool,
+    ) -> impl Future<Output = Result<Answer, FeedError>> + Send + 'static {
+        let (fetch, clock, feed) = (Arc::clone(&self.fetch), Arc::clone(&self.clock), feed.clone());
+        let validators = if force { Validators::default() } else { state.validators.clone() };
+        async move {
+            match fetch.get(&feed.source, &validators).await? {
+                Fetched::NotModified { validators } => Ok(Answer::NotModified(validators)),
+                Fetched::Body(body) => {
+                    let seen = clock.now();
+                    tokio::task::spawn_blocking(move || document(&feed, body, seen))
+                        .await
+                        .map_err(|e| FeedError::Task(e.to_string()))?
+                        .map(Answer::Document)
+                }
+            }
+        }
+    }
+
+    /// Keeps what a feed brought: files, then records. Validators follow at the end of the round.
+    async fn keep(
+        &self,
+        feed: &Feed,
+        state: &FeedState,
+        answer: Result<Answer, FeedError>,
+        round: &mut Round<'_>,
+    ) -> Result<FeedReport, PollError> {
+        let id = &feed.source.id;
+        let mut state =
+            FeedState { polled: Some(self.clock.now().millis()), url: feed.source.url.to_string(), ..state.clone() };
+        let mut report = FeedReport::new(id, Outcome::Polled);
+        match answer {
+            Ok(Answer::NotModified(validators)) => {
+                report.outcome = Outcome::NotModified;
+                state.validators = validators;
+                state.failures = 0;
+            }
+            Ok(Answer::Document(document)) => {
+                let seen = document.seen;
+                state.validators = document.validators.clone();
+                state.failures = 0;
+                self.keep_document(feed, document, round, &mut report).await?;
+                if report.new > 0 {
+                    state.last_new = Some(seen.millis());
+                }
+            }
+            Err(error) => {
+                report.outcome = Outcome::Failed;
+                report.error = Some(format!("feed `{id}`: {error}"));
+                state.failures = state.failures.saturating_add(1);
+            }
+        }
+        round.changed.push((id.clone(), state));
+        Ok(report)
+    }
+
+    async fn keep_document(
+        &self,
+        feed: &Feed,
+        document: Document,
+        round: &mut Round<'_>,
+        report: &mut FeedReport,
+    ) -> Result<(), PollError> {
+        let Document { found, meta, rejects, seen, .. } = document;
+        let ids: Vec<Identity> = found.iter().map(|(_, identity)| identity.clone()).collect();
+        let known = if ids.is_empty() { Vec::new() } else { self.index.records(&ids).await? };
+        let mut plan = plan::entries(found, &known);
+        report.new = plan.new.len();
+        report.revised = plan.revised.len();
+        report.duplicate = plan.duplicates;
+        report.rejected = rejects.len();
+        report.rejects = rejects;
+        if round.options.dry_run {
+            return Ok(());
+        }
+        let source = round.new_source_line(feed, meta, seen);
+        let drafts = keep::drafts(&mut plan, &feed.source, seen);
+        let batch = keep::batch(&drafts, &plan.sightings, &feed.source, seen, source.clone());
+        if batch.is_empty() {
+            return Ok(());
+        }
+        let lines = self.archive.write_all(batch).await?;
+        round.sources.extend(source);
+        let paths = lines.iter().map(|line| line.path.as_deref().unwrap_or_default());
+        let posts =
+            drafts.iter().zip(paths).map(|(draft, path)| keep::remember(draft, path, seen, &self.config.topics));
+        let mut records: Vec<_> = posts.collect();
+        records.extend(plan.sightings.iter().map(keep::remember_sighting));
+        let stale = keep::touched(&records, &self.config.topics);
+        let ledger = self.archive.position().await?;
+        self.index.commit(Committed { records, ledger, stale }).await?;
+        Ok(())
+    }
+
+    /// What is remembered of a feed; a fresh index learns it from the archive.
+    async fn feed_state(&self, feed: &Feed, states: &StateFile) -> Result<FeedState, IndexError> {
+        let id = &feed.source.id;
+        let state = match self.index.feed_state(id).await? {
+            Some(state) => state,
+            None => states.get(id).unwrap_or_default(),
+        };
+        // Validators belong to an address; another address has to be asked afresh.
+        if state.url == feed.source.url.as_str() {
+            Ok(state)
+        } else {
+            Ok(FeedState { validators: Validators::default(), polled: None, ..state })
+        }
+    }
+
+    fn is_recent(&self, feed: &Feed, state: &FeedState) -> bool {
+        let Some(polled) = state.polled.filter(|_| feed.source.url.scheme() != "file") else { return false };
+        let since = self.clock.now().millis() - polled;
+        // A last poll in the future is a clock that was set back, no reason to wait.
+        since >= 0
+            && since.unsigned_abs() < u64::try_from(self.config.fetch.min_interval.as_millis()).unwrap_or(u64::MAX)
+    }
+}
+
+/// What a round gathers.
+struct Round<'a> {
+    states: &'a mut StateFile,
+    sources: Vec<SourceLine>,
+    changed: Vec<(FeedId, FeedState)>,
+    reports: Vec<FeedReport>,
+    options: Options,
+    stop: Stop,
+}
+
+impl Round<'_> {
+    /// A line for `sources.jsonl`, when the feed says something else of itself than before.
+    fn new_source_line(&self, feed: &Feed, meta: FeedMeta, seen: Timestamp) -> Option<SourceLine> {
+        let source = &feed.source;
+        let line = SourceLine::new(seen, source.id.as_str(), &source.name, source.url.as_str(), meta);
+        let last = self.sources.iter().rfind(|known| known.feed == line.feed);
+        (!last.is_some_and(|last| last.says_the_same(&line))).then_some(line)
+    }
+}
+
+/// The next feed to keep: the first that is ready, unless one before it is still in flight and
+/// younger than the patience.
+fn next_in_order<T>(ready: &BTreeMap<usize, T>, in_flight: &BTreeMap<usize, Instant>) -> Option<usize> {
+    let first = *ready.keys().next()?;
+    let blocked = in_flight.range(..first).any(|(_, since)| since.elapsed() < PATIENCE);
+    (!blocked).then_some(first)
+}
+
+/// Steps 3 to 5 of the way of an entry: bytes to entries that can be recognised.
+fn document(feed: &Feed, body: Body, seen: Timestamp) -> Result<Document, FeedError> {
+    let base = body.base;
+    let read = read::feed(&body.bytes, &Hints { base: base.clone() })?;
+    let meta = normalize::meta(&read.meta, &base);
+    let mut entries = Vec::with_capacity(read.entries.len());
+    let mut rejects = Vec::new();
+    for raw in read.entries {
+        match normalize::entry(&feed.source, &feed.cuts, &base, raw, meta.language.as_deref(), seen) {
+            Ok(entry) => entries.push(entry),
+            Err(reject) => rejects.push(reject),
+        }
+    }
+    let identities = identity::keys(&entries);
+    let found = entries.into_iter().zip(identities).collect();
+    Ok(Document { found, meta, rejects, validators: body.validators, seen })
+}

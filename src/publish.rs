@@ -1,0 +1,200 @@
+//! Posts to topic feeds, only for topics that changed.
+
+use url::Url;
+
+use crate::archive::{Archive, ArchiveError, SiteFacts, SourceLine};
+use crate::config::Config;
+use crate::index::{Index, IndexError};
+use crate::model::{EntryKey, Fingerprint, Found, Post, PostPath, Record, Timestamp, Topic};
+use crate::normalize::html;
+use crate::output::{self, Channel, Published, SourceFacts};
+use crate::site::{Replaced, Site, SiteError};
+use crate::topic::{self, Subject};
+
+/// Version of the rendering: a change publishes every topic anew.
+const RENDERER: u32 = 1;
+
+/// Why publishing stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum PublishError {
+    /// The archive could not be read.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// The index could not be read.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+    /// A file could not be written.
+    #[error(transparent)]
+    Site(#[from] SiteError),
+}
+
+/// What publishing needs to know and touch.
+#[derive(Clone, Debug)]
+pub struct Publisher<'a, I, A> {
+    /// Topics and the site's address.
+    pub config: &'a Config,
+    /// Which posts belong where.
+    pub index: &'a I,
+    /// The posts.
+    pub archive: &'a A,
+    /// The published files.
+    pub site: &'a Site,
+}
+
+/// What publishing did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Outcome {
+    /// Files with new bytes.
+    pub changed: usize,
+    /// Posts that could not be read, with the reason.
+    pub unreadable: Vec<String>,
+}
+
+impl<I: Index, A: Archive> Publisher<'_, I, A> {
+    /// Publishes the given topics: those that are stale, or all when `all` says so.
+    pub async fn topics(&self, topics: &[Topic], all: bool, now: Timestamp) -> Result<Outcome, PublishError> {
+        let mut outcome = Outcome::default();
+        let mut stale = Vec::new();
+        for topic in topics {
+            let fresh = self.index.published(&topic.id).await? == Some(self.made_from(topic));
+            if all || !fresh || !self.site.has(&atom_path(topic)) {
+                stale.push(topic);
+            }
+        }
+        if stale.is_empty() {
+            return Ok(outcome);
+        }
+        let authority = self.config.site.url.host_str().unwrap_or("localhost");
+        let facts = self.archive.site_facts(authority, now).await?;
+        let sources = self.archive.sources().await?;
+        self.apply_new_rules(&stale, &mut outcome).await?;
+        for topic in stale {
+            self.topic(topic, &facts, &sources, &mut outcome).await?;
+        }
+        Ok(outcome)
+    }
+
+    /// Topics whose rule the index has never applied are matched against the whole archive, all of
+    /// them in one pass.
+    async fn apply_new_rules(&self, topics: &[&Topic], outcome: &mut Outcome) -> Result<(), PublishError> {
+        let mut unknown = Vec::new();
+        for topic in topics {
+            if self.index.newest(topic::rule(topic), 0).await?.is_none() {
+                unknown.push((*topic, Vec::new()));
+            }
+        }
+        if unknown.is_empty() {
+            return Ok(());
+        }
+        for Found { key, record } in self.index.all().await? {
+            let Some(post) = self.post(&record, outcome).await? else { continue };
+            let subject = Subject::of_post(&post, record.feed.as_ref());
+            for (topic, members) in &mut unknown {
+                if topic::belongs(&subject, topic) {
+                    members.push((record.date, key));
+                }
+            }
+        }
+        for (topic, members) in unknown {
+            self.index.put_topic(topic::rule(topic), members).await?;
+        }
+        Ok(())
+    }
+
+    async fn topic(
+        &self,
+        topic: &Topic,
+        facts: &SiteFacts,
+        sources: &[SourceLine],
+        outcome: &mut Outcome,
+    ) -> Result<(), PublishError> {
+        let newest = self.index.newest(topic::rule(topic), topic.limit).await?.unwrap_or_default();
+        let mut entries = Vec::with_capacity(newest.len());
+        for found in newest {
+            if let Some(post) = self.post(&found.record, outcome).await? {
+                entries.push(published(post, &found, facts, sources));
+            }
+        }
+        let bytes = output::atom(&self.channel(topic, facts), &entries);
+        if self.site.replace(&atom_path(topic), &bytes)? == Replaced::Changed {
+            outcome.changed += 1;
+        }
+        self.index.put_published(&topic.id, self.made_from(topic)).await?;
+        Ok(())
+    }
+
+    /// A post that is gone or unreadable costs itself only.
+    async fn post(&self, record: &Record, outcome: &mut Outcome) -> Result<Option<Post>, PublishError> {
+        let Some(path) = PostPath::parse(&record.path) else { return Ok(None) };
+        match self.archive.read(&path).await {
+            Ok(post) => Ok(Some(post)),
+            Err(error) => {
+                outcome.unreadable.push(error.to_string());
+                Ok(None)
+            }
+        }
+    }
+
+    fn channel(&self, topic: &Topic, facts: &SiteFacts) -> Channel {
+        let site = &self.config.site;
+        Channel {
+            id: tag(facts, &format!("topic/{}", topic.id)),
+            title: topic.title.clone(),
+            publisher: site.author.clone().unwrap_or_else(|| site.title.clone()),
+            language: site.language.clone(),
+            self_url: format!("{}{}", site.url, atom_path(topic)),
+            founded: Timestamp::parse_rfc3339(&format!("{}T00:00:00Z", facts.tag_date)).unwrap_or_default(),
+        }
+    }
+
+    /// Names everything in the config that the topic's files depend on.
+    fn made_from(&self, topic: &Topic) -> Fingerprint {
+        let site = &self.config.site;
+        let Topic { id, title, limit, .. } = topic;
+        let rule = topic::rule(topic).hex();
+        Fingerprint::of(&format!(
+            "{RENDERER}\n{rule}\n{id}\n{title}\n{limit}\n{}\n{:?}\n{:?}\n{}",
+            site.url, site.author, site.language, site.title
+        ))
+    }
+}
+
+fn atom_path(topic: &Topic) -> String {
+    format!("{}/atom.xml", topic.id)
+}
+
+fn published(mut post: Post, found: &Found, facts: &SiteFacts, sources: &[SourceLine]) -> Published {
+    let record = &found.record;
+    // A post may have been edited since it was written; what leaves is made safe again.
+    post.body = html::published(&post.body, Url::parse(&post.from).ok().as_ref());
+    let updated = [Some(post.date), post.updated, record.revised].into_iter().flatten().max().unwrap_or(post.date);
+    Published {
+        id: record.id.clone().unwrap_or_else(|| entry_id(facts, found.key)),
+        source: record.feed.as_ref().and_then(|feed| source_facts(sources, feed.as_str(), record.seen)),
+        post,
+        updated,
+    }
+}
+
+/// What the source said about itself when the entry arrived.
+fn source_facts(sources: &[SourceLine], feed: &str, seen: Timestamp) -> Option<SourceFacts> {
+    let of_feed = || sources.iter().filter(|line| line.feed == feed);
+    let line = of_feed().rfind(|line| line.seen <= seen).or_else(|| of_feed().next())?.clone();
+    Some(SourceFacts {
+        id: line.id.unwrap_or_else(|| line.url.clone()),
+        title: line.title.unwrap_or(line.name),
+        url: line.url,
+        link: line.link,
+        rights: line.rights,
+        icon: line.icon,
+    })
+}
+
+fn entry_id(facts: &SiteFacts, key: EntryKey) -> String {
+    tag(facts, &format!("entry/{key}"))
+}
+
+/// A `tag:` URI (RFC 4151); authority and day never change once the archive exists.
+fn tag(facts: &SiteFacts, specific: &str) -> String {
+    format!("tag:{},{}:{specific}", facts.tag_authority, facts.tag_date)
+}
