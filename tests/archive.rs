@@ -1,0 +1,148 @@
+//! The archive as the truth: what is written, in which order, and what heals.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+
+use crate::house::{DATE, House, item, rss};
+
+const ONE: &str = "feeds: [{ id: a, name: A, url: '{server}/a.xml' }]\ntopics: [{ id: all }]";
+
+fn entries(n: usize) -> String {
+    rss(&(0..n)
+        .map(|i| {
+            item(
+                &format!("Entry {i}"),
+                &format!("https://example.org/{i}"),
+                &format!("g{i}"),
+                DATE,
+                &format!("<p>text {i}</p>"),
+            )
+        })
+        .collect::<String>())
+}
+
+#[test]
+fn ledger_and_site_facts_are_written() {
+    let house = House::new();
+    house.config(ONE).serves("/a.xml", entries(2));
+    house.run(["poll"]).success();
+    let ledger = house.ledger();
+    assert_eq!(ledger.len(), 2);
+    for line in &ledger {
+        let post =
+            fs::read(house.path(&format!("data/archive/{}", line["path"].as_str().expect("path")))).expect("post");
+        let sum = feedmill::model::hex(&<sha2::Sha256 as sha2::Digest>::digest(&post));
+        assert_eq!(line["sha256"], sum);
+        assert_eq!(
+            (&line["op"], &line["feed"], &line["rule"], &line["canon"]),
+            (&"add".into(), &"a".into(), &6.into(), &1.into())
+        );
+    }
+    assert!(
+        house
+            .read("data/archive/_ledger/site.json")
+            .starts_with(r#"{"format":1,"tag_authority":"news.example.org","tag_date":"20"#)
+    );
+    assert!(house.read("data/archive/_ledger/sources.jsonl").contains(r#""title":"Feed""#));
+    assert!(house.read("data/archive/_ledger/state.json").contains("etag"));
+}
+
+#[test]
+fn a_lost_index_and_lost_public_files_come_back_to_the_same_bytes() {
+    let house = House::new();
+    house.config(ONE).serves("/a.xml", entries(3));
+    house.run(["poll"]).success();
+    let before = house.snapshot().into_iter().map(|(p, (bytes, _))| (p, bytes)).collect::<Vec<_>>();
+    fs::remove_dir_all(house.path("data/index")).expect("removed");
+    fs::remove_dir_all(house.path("data/public")).expect("removed");
+    // The validators are in the archive: not even the feed is read again.
+    let run = house.run(["poll"]).summary("1 not modified").success();
+    assert!(run.stderr.contains("the index did not know 3 lines"), "{}", run.stderr);
+    let after = house.snapshot().into_iter().map(|(p, (bytes, _))| (p, bytes)).collect::<Vec<_>>();
+    assert_eq!(before, after);
+    house.run(["poll", "--force"]).summary("1 read (3 duplicates)").success();
+}
+
+#[test]
+fn posts_that_the_index_missed_are_not_written_twice() {
+    // As after a crash between files and records: the archive is ahead of the index.
+    let house = House::new();
+    house.config(ONE).serves("/a.xml", entries(1));
+    house.run(["poll"]).success();
+    let index = house.path("data/index");
+    let saved = house.path("saved-index");
+    copy(&index, &saved);
+    house.serves("/a.xml", entries(3));
+    house.run(["poll"]).summary("1 read (2 new posts, 1 duplicate)").success();
+    fs::remove_dir_all(&index).expect("removed");
+    copy(&saved, &index);
+    house.run(["poll", "--force"]).summary("1 read (3 duplicates)").success();
+    assert_eq!(house.posts().len(), 3);
+    assert_eq!(house.ledger().len(), 3);
+    assert_eq!(house.read("data/public/all/atom.xml").matches("<entry>").count(), 3);
+}
+
+#[test]
+fn a_torn_ledger_line_is_cut_off_before_the_next_one() {
+    let house = House::new();
+    house.config(ONE).serves("/a.xml", entries(1));
+    house.run(["poll"]).success();
+    let ledger = crate::house::files(&house.path("data/archive/_ledger"))
+        .into_iter()
+        .find(|f| f.to_string_lossy().contains("20"))
+        .expect("month");
+    let whole = fs::read_to_string(&ledger).expect("ledger");
+    house.write(
+        &ledger.strip_prefix(house.path("")).expect("below").to_string_lossy(),
+        format!("{whole}{{\"op\":\"add\",\"se").as_bytes(),
+    );
+    house.serves("/a.xml", entries(2));
+    house.run(["poll"]).summary("1 read (1 new post, 1 duplicate)").success();
+    assert_eq!(house.ledger().len(), 2);
+}
+
+#[test]
+fn an_unwritable_archive_stops_before_anything_is_marked() {
+    let house = House::new();
+    house.config(ONE).serves("/a.xml", entries(1));
+    // A file where the folder has to be stops root too; permissions alone would not.
+    house.write("data/archive/_posts", b"in the way");
+    let run = house.run(["poll"]).code(1);
+    assert!(run.stderr.contains("_posts") && run.stderr.lines().count() == 1, "{}", run.stderr);
+    assert!(house.requests().is_empty(), "nothing was fetched");
+    fs::remove_file(house.path("data/archive/_posts")).expect("removed");
+    house.run(["poll"]).summary("1 read (1 new post)").success();
+}
+
+#[test]
+fn a_month_folder_that_cannot_be_made_loses_nothing() {
+    let house = House::new();
+    house.config(ONE).serves("/a.xml", entries(1));
+    house.write("data/archive/_posts/2021", b"in the way");
+    let run = house.run(["poll"]).code(1);
+    assert!(run.stderr.contains("nothing of this poll was marked as seen"), "{}", run.stderr);
+    fs::remove_file(house.path("data/archive/_posts/2021")).expect("removed");
+    house.run(["poll"]).summary("1 read (1 new post)").success();
+}
+
+#[test]
+fn files_are_readable_by_others() {
+    let house = House::new();
+    house.config(ONE).serves("/a.xml", entries(1));
+    house.run(["poll"]).success();
+    let mode = fs::metadata(house.path("data/public/all/atom.xml")).expect("file").permissions().mode();
+    assert_eq!(mode & 0o444, 0o444, "{mode:o}");
+}
+
+fn copy(from: &std::path::Path, to: &std::path::Path) {
+    fs::create_dir_all(to).expect("folder");
+    for entry in fs::read_dir(from).expect("folder") {
+        let entry = entry.expect("entry");
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).map(|_| ()).expect("copied");
+        }
+    }
+}

@@ -1,0 +1,13 @@
+//! The only test binary; each file is one subject.
+
+#![expect(clippy::print_stdout, reason = "a skipped test says so")]
+
+mod archive;
+mod daemon;
+mod floors;
+mod histories;
+mod house;
+mod outputs;
+mod poll;
+mod seeds;
+mod topics;

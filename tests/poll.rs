@@ -1,0 +1,199 @@
+//! Polling: what is kept, what is told, what a second poll leaves alone.
+
+use crate::house::{DATE, House, Page, item, rss};
+
+const ONE: &str = "feeds: [{ id: a, name: A, url: '{server}/a.xml' }]\ntopics: [{ id: all }]";
+
+fn two_items() -> String {
+    rss(&(item("One", "https://example.org/1", "g1", DATE, "<p>first</p>")
+        + &item("Two", "https://example.org/2", "g2", DATE, "<p>second</p>")))
+}
+
+#[test]
+fn new_entries_become_posts_and_a_second_poll_touches_nothing() {
+    let house = House::new();
+    house.config(ONE).serves("/a.xml", two_items());
+    house.run(["poll"]).summary("1 read (2 new posts)").says(&[]).success();
+    assert_eq!(house.posts().len(), 2);
+    let before = house.snapshot();
+    house.run(["poll"]).summary("1 not modified").success();
+    house.run(["poll", "--force"]).summary("1 read (2 duplicates)").success();
+    assert_eq!(house.snapshot(), before);
+}
+
+#[test]
+fn validators_go_back_as_they_came() {
+    let house = House::new();
+    house.config(ONE);
+    let headers = vec![("ETag".into(), "W/\"odd\"x".into()), ("Last-Modified".into(), "yesterday".into())];
+    house.serves_page("/a.xml", Page { status: 200, headers, body: two_items().into_bytes() });
+    house.run(["poll"]).success();
+    house.run(["poll"]).summary("1 not modified").success();
+    let second = &house.requests()[1];
+    assert_eq!(second.headers.get("if-none-match").map(String::as_str), Some("W/\"odd\"x"));
+    assert_eq!(second.headers.get("if-modified-since").map(String::as_str), Some("yesterday"));
+    assert!(second.headers["user-agent"].starts_with("feedmill/"));
+}
+
+#[test]
+fn an_entry_of_two_feeds_is_one_post_whose_other_carrier_is_noted() {
+    let house = House::new();
+    house.config("feeds: [{ id: a, name: A, url: '{server}/a.xml' }, { id: b, name: B, url: '{server}/b.xml' }]");
+    let entry = |link: &str, text: &str| rss(&item("One", link, "", DATE, text));
+    house.serves("/a.xml", entry("https://example.org/1", "<p>full</p>"));
+    house.serves("/b.xml", entry("http://example.org/1?utm_source=rss", "<p>teaser</p>"));
+    house.run(["poll"]).summary("2 read (1 new post, 1 duplicate)").success();
+    assert_eq!(house.posts().len(), 1);
+    let ops: Vec<_> = house.ledger().iter().map(|l| (l["op"].clone(), l["feed"].clone())).collect();
+    assert_eq!(ops, [("add".into(), "a".into()), ("also".into(), "b".into())]);
+    house.run(["poll", "--force"]).summary("2 read (2 duplicates)").success();
+    assert_eq!(house.ledger().len(), 2, "noted once");
+}
+
+#[test]
+fn a_changed_text_is_a_revision_at_the_same_path() {
+    let house = House::new();
+    house.config(ONE).serves("/a.xml", rss(&item("One", "https://example.org/1", "g1", DATE, "<p>first</p>")));
+    house.run(["poll"]).success();
+    let before = house.posts();
+    house.serves("/a.xml", rss(&item("One, corrected", "https://example.org/1", "g1", DATE, "<p>better</p>")));
+    house.run(["poll"]).summary("1 read (1 revised)").success();
+    let after = house.posts();
+    assert_eq!(before.keys().collect::<Vec<_>>(), after.keys().collect::<Vec<_>>());
+    let (path, post) = after.first_key_value().expect("post");
+    assert!(post.contains("One, corrected") && post.contains("<p>better</p>") && post.contains("\nupdated: "));
+    let key = house.ledger()[0]["key"].as_str().expect("key").to_owned();
+    assert_eq!(&house.read(&format!("data/archive/_revisions/{key}/1.md")), &before[path]);
+    assert!(house.read("data/public/all/atom.xml").contains("One, corrected"));
+}
+
+#[test]
+fn one_broken_feed_is_one_sentence_and_the_others_are_polled() {
+    let house = House::new();
+    house.config(
+        "feeds:\n- { id: empty, name: E, url: '{server}/empty' }\n- { id: good, name: G, url: '{server}/good' }\n\
+         - { id: html, name: H, url: '{server}/html' }\n- { id: missing, name: M, url: '{server}/missing' }",
+    );
+    house
+        .serves("/good", two_items())
+        .serves("/empty", "")
+        .serves("/html", "<!DOCTYPE html><html><body>x</body></html>");
+    let run = house.run(["poll"]).summary("1 read (2 new posts), 3 failed").code(4);
+    let lines: Vec<&str> = run.stderr.lines().collect();
+    assert_eq!(lines.len(), 3, "{lines:?}");
+    assert!(lines[0].starts_with("warning: feed `empty`: ") && lines[0].contains("empty answer"), "{}", lines[0]);
+    assert_eq!(
+        lines[1],
+        "warning: feed `html`: the answer is an HTML page, not a feed; look in the page for its feed's address"
+    );
+    assert!(lines[2].starts_with("warning: feed `missing`: ") && lines[2].contains("404"), "{}", lines[2]);
+}
+
+#[test]
+fn an_unreachable_feed_is_a_failure_of_its_own() {
+    let house = House::new();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").expect("port").local_addr().expect("address").port();
+    house.write(
+        "config.yaml",
+        format!(
+            "site: {{ url: 'https://n.example.org/' }}\nfetch: {{ allow: ['127.0.0.1:{port}'], min_interval: 0s }}\n\
+             feeds: [{{ id: gone, name: G, url: 'http://127.0.0.1:{port}/' }}]"
+        )
+        .as_bytes(),
+    );
+    let run = house.run(["poll"]).summary("1 failed").code(4);
+    assert_eq!(run.stderr.lines().count(), 1, "{}", run.stderr);
+}
+
+#[test]
+fn private_addresses_are_refused_unless_allowed() {
+    let house = House::new();
+    house.write(
+        "config.yaml",
+        b"site: { url: 'https://n.example.org/' }\nfeeds: [{ id: p, name: P, url: 'http://127.0.0.1:9/' }]",
+    );
+    let run = house.run(["poll"]).code(4);
+    assert!(run.stderr.contains("fetch.allow"), "{}", run.stderr);
+}
+
+#[test]
+fn json_is_one_object_a_line_and_a_summary() {
+    let house = House::new();
+    house.config("feeds: [{ id: a, name: A, url: '{server}/a.xml' }, { id: b, name: B, url: '{server}/none' }]");
+    house.serves("/a.xml", two_items());
+    let run = house.run(["poll", "--json"]).code(4);
+    let lines: Vec<serde_json::Value> = run.stdout.lines().map(|l| serde_json::from_str(l).expect("json")).collect();
+    assert_eq!(lines.len(), 3);
+    assert_eq!(
+        lines[0],
+        serde_json::json!({"feed": "a", "outcome": "polled", "new": 2, "revised": 0, "duplicate": 0, "rejected": 0, "repaired": false, "error": null})
+    );
+    assert_eq!((&lines[1]["outcome"], lines[1]["error"].is_string()), (&"failed".into(), true));
+    let summary = &lines[2]["summary"];
+    let total = ["polled", "not_modified", "skipped", "failed"]
+        .iter()
+        .map(|k| summary[k].as_u64().expect("number"))
+        .sum::<u64>();
+    assert_eq!(Some(total), summary["feeds"].as_u64());
+    assert_eq!(summary["new"], 2);
+    assert!(summary["seconds"].is_number());
+}
+
+#[test]
+fn dry_run_tells_and_writes_nothing() {
+    let house = House::new();
+    house.config(ONE).serves("/a.xml", two_items());
+    house.run(["poll", "--dry-run"]).summary("1 read (2 posts would be new)").success();
+    assert!(!house.path("data/archive").exists());
+    assert!(!house.path("data/public").exists());
+    house.run(["poll"]).summary("1 read (2 new posts)").success();
+}
+
+#[test]
+fn a_recent_poll_is_not_repeated() {
+    let house = House::new();
+    house.config(ONE).serves("/a.xml", two_items());
+    let config = house.read("config.yaml").replace("min_interval: 0s", "min_interval: 1h");
+    house.write("config.yaml", config.as_bytes());
+    house.run(["poll"]).summary("1 read (2 new posts)").success();
+    house.run(["poll"]).summary("1 skipped").success();
+    house.run(["poll", "--force"]).summary("1 read (2 duplicates)").success();
+}
+
+#[test]
+fn unknown_names_are_wrong_usage() {
+    let house = House::new();
+    house.config(ONE);
+    house.run(["poll", "b"]).code(2).says(&["error: unknown feed `b`; the config has `a`"]);
+}
+
+#[test]
+fn ten_mistakes_are_ten_sentences() {
+    let house = House::new();
+    house.write(
+        "config.yaml",
+        b"site: { titel: x, url: 'https://x/' }\nserver: { listen: nowhere }\nfetch: { timeout: soon, max_body: much }\n\
+          timezone: Mars/Olympus\nfeeds:\n- { id: A, name: A, url: 'https://a.example/' }\n\
+          - { id: b, name: B, url: nowhere, schedule: '0 9 * * 8' }\ntopics:\n- { id: t, feeds: [c], limit: 0 }\n",
+    );
+    let run = house.run(["check"]).code(3);
+    assert_eq!(run.stderr.lines().count(), 11, "{}", run.stderr);
+    assert!(run.stderr.ends_with("10 problems in the config; nothing was started\n"), "{}", run.stderr);
+    assert!(!house.path("data").exists());
+}
+
+#[test]
+fn check_shows_the_next_five_runs() {
+    let house = House::new();
+    house.config(
+        "schedule: '0 6 * * 1-5'\ntimezone: Asia/Shanghai\nfeeds: [{ id: a, name: A, url: 'https://a.example/' }]",
+    );
+    let run = house.run(["check"]).success();
+    assert_eq!(
+        run.stdout.lines().filter(|l| l.contains("06:00:") && l.contains("+08:00")).count(),
+        5,
+        "{}",
+        run.stdout
+    );
+    assert!(!house.path("data").exists());
+}
