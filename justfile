@@ -1,0 +1,31 @@
+# `just` lists what can be done.
+
+default:
+    @just --list
+
+# Everything CI checks, in its order.
+check: format clippy test deny docs demo-twice
+
+format:
+    cargo fmt --check
+
+clippy:
+    cargo clippy --all-targets --locked -- -D warnings
+
+test:
+    cargo test --locked
+
+# Licences, duplicates, sources; advisories too, where the database can be fetched.
+deny:
+    if cargo deny fetch db 2>/dev/null; then cargo deny check; else echo "advisories not checked: no way to their database"; cargo deny check bans licenses sources; fi
+
+docs:
+    RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked --document-private-items
+
+# The demo: feeds from data/samples, no network.
+demo:
+    cargo run --locked -- --config config/demo.yaml poll
+
+# The demo twice: the second run must touch nothing outside the index.
+demo-twice:
+    sh tests/demo_twice.sh
