@@ -185,8 +185,17 @@ impl App {
                 now = next;
             }
         }
-        let _ =
-            writeln!(out, "the config is good: {} feeds, {} topics", self.config.feeds.len(), self.config.topics.len());
+        if is_provisional(&self.config.site.url) {
+            let url = &self.config.site.url;
+            let _ = writeln!(
+                out,
+                "note: published ids carry the host of site.url for ever, and `{url}` is not one that lasts; \
+                 set the real address before the first poll"
+            );
+        }
+        let (feeds, topics) = (self.config.feeds.len(), self.config.topics.len());
+        let plural = |n: usize| if n == 1 { "" } else { "s" };
+        let _ = writeln!(out, "the config is good: {feeds} feed{}, {topics} topic{}", plural(feeds), plural(topics));
         out
     }
 
@@ -292,6 +301,15 @@ fn read_text(path: &Path) -> Result<String, Vec<Problem>> {
 
 fn problem(file: &Path, path: &str, text: &str) -> Problem {
     Problem { file: file.display().to_string(), line: None, path: path.to_owned(), text: text.to_owned() }
+}
+
+/// A host that will not stay the site's: an IP address, this machine, or a name from a manual.
+fn is_provisional(url: &url::Url) -> bool {
+    let example = |host: &str| host == "localhost" || host.split('.').rev().nth(1) == Some("example");
+    match url.host() {
+        Some(url::Host::Domain(host)) => example(host),
+        _ => true,
+    }
 }
 
 fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {

@@ -93,7 +93,7 @@ fn dispatch(app: &App, command: Command, volume: Volume) -> Result<ExitCode, App
             let outcome = app.publish(&topics)?;
             warn_all(&outcome.unreadable);
             say(volume, Volume::Normal, &format!("published: {} changed", counted(outcome.changed, "file")));
-            Ok(ExitCode::SUCCESS)
+            Ok(if outcome.unreadable.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(4) })
         }
         Command::Check => {
             print(&app.check());
@@ -109,7 +109,7 @@ fn poll(app: &App, args: &PollArgs, volume: Volume) -> Result<ExitCode, AppError
         if args.json {
             print(&json(report));
         } else if volume == Volume::Verbose {
-            bar.suspend(|| print(&feed_line(report)));
+            bar.suspend(|| print(&report.log_line()));
         }
         bar.suspend(|| warn_about(report, volume));
         bar.inc(1);
@@ -147,18 +147,6 @@ fn warn_about(report: &FeedReport, volume: Volume) {
     for reject in &report.rejects {
         warn(&format!("feed `{}`: an entry was left out: {reject}", report.feed));
     }
-}
-
-/// One line per feed: key-value, as a log.
-fn feed_line(report: &FeedReport) -> String {
-    let outcome = match report.outcome {
-        Outcome::Polled => "polled",
-        Outcome::NotModified => "not_modified",
-        Outcome::Skipped => "skipped",
-        Outcome::Failed => "failed",
-    };
-    let FeedReport { feed, new, revised, duplicate, rejected, .. } = report;
-    format!("feed={feed} outcome={outcome} new={new} revised={revised} duplicate={duplicate} rejected={rejected}")
 }
 
 /// Totals of a poll.

@@ -13,7 +13,7 @@ use crate::config::Feed;
 use crate::fetch::Fetch;
 use crate::index::Index;
 use crate::model::Timestamp;
-use crate::poll::{Options, Outcome, PollError, Poller, Stop};
+use crate::poll::{Options, PollError, Poller, Stop};
 use crate::publish::{PublishError, Publisher};
 use crate::schedule::Spread;
 use crate::serve;
@@ -114,7 +114,11 @@ where
     let config = &poller.config;
     let publisher = Publisher { config, index: &*poller.index, archive: &*poller.archive, site };
     publisher.topics(&config.topics, false, poller.clock.now()).await?;
-    let mut plan = Timetable::new(&config.feeds, poller.clock.now());
+    let mut last = Vec::with_capacity(config.feeds.len());
+    for feed in &config.feeds {
+        last.push(poller.last_poll(feed).await?);
+    }
+    let mut plan = Timetable::new(&config.feeds, &last, poller.clock.now());
     loop {
         let now = poller.clock.now();
         let due = plan.due(&config.feeds, now);
@@ -136,12 +140,9 @@ where
 }
 
 fn line(report: &crate::poll::FeedReport) -> String {
-    let crate::poll::FeedReport { feed, new, revised, duplicate, .. } = report;
-    match (report.outcome, &report.error) {
-        (_, Some(error)) => format!("warning: {error}"),
-        (Outcome::NotModified, _) => format!("feed={feed} outcome=not_modified"),
-        (Outcome::Skipped, _) => format!("feed={feed} outcome=skipped"),
-        _ => format!("feed={feed} outcome=polled new={new} revised={revised} duplicate={duplicate}"),
+    match &report.error {
+        Some(error) => format!("warning: {error}"),
+        None => report.log_line(),
     }
 }
 
@@ -153,16 +154,21 @@ struct Timetable {
 }
 
 impl Timetable {
-    fn new(feeds: &[Feed], now: Timestamp) -> Self {
-        let next = feeds.iter().enumerate().filter(|(_, feed)| feed.enabled);
-        Self { next: next.filter_map(|(i, feed)| Some((i, next_run(feed, now)?))).collect(), made: now }
+    /// Feeds that were never polled, or whose time passed while nobody ran, are due at once.
+    fn new(feeds: &[Feed], last: &[Option<Timestamp>], now: Timestamp) -> Self {
+        let first = |feed: &Feed, last: Option<Timestamp>| match last {
+            None => Some(now),
+            Some(last) => next_run(feed, last.min(now)),
+        };
+        let enabled = feeds.iter().zip(last).enumerate().filter(|(_, (feed, _))| feed.enabled);
+        Self { next: enabled.filter_map(|(i, (feed, last))| Some((i, first(feed, *last)?))).collect(), made: now }
     }
 
     /// Takes out the feeds that are due and enters their next runs.
     fn due<'a>(&mut self, feeds: &'a [Feed], now: Timestamp) -> Vec<&'a Feed> {
         if now < self.made {
             // The clock was set back: times computed before that would make feeds wait for it.
-            *self = Self::new(feeds, now);
+            *self = Self::new(feeds, &vec![Some(now); feeds.len()], now);
         }
         self.made = now;
         let due: Vec<usize> = self.next.iter().filter(|(_, at)| **at <= now).map(|(i, _)| *i).collect();

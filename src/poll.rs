@@ -1,6 +1,6 @@
 //! One feed from fetch to archive, and all feeds with limits.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,11 +11,11 @@ use crate::archive::{Archive, ArchiveError, SourceLine};
 use crate::clock::Clock;
 use crate::config::{Config, Feed};
 use crate::fetch::{Body, Fetch, FetchError, Fetched};
-use crate::identity::{self, Identity};
+use crate::identity::{self, Identity, Known};
 use crate::index::{Committed, FeedState, Index, IndexError};
 use crate::keep;
 use crate::maintain::state::StateFile;
-use crate::model::{Entry, FeedId, FeedMeta, Timestamp, Validators};
+use crate::model::{Entry, EntryKey, FeedId, FeedMeta, Timestamp, Validators};
 use crate::normalize::{self, Reject};
 use crate::plan;
 use crate::read::{self, Hints, ReadError};
@@ -82,9 +82,31 @@ pub struct FeedReport {
     /// Why entries were left out.
     #[serde(skip)]
     pub rejects: Vec<Reject>,
+    /// Why it was skipped.
+    #[serde(skip)]
+    pub reason: Option<String>,
+    /// How long fetching and reading took.
+    #[serde(skip)]
+    pub took: Duration,
 }
 
 impl FeedReport {
+    /// One line for people and logs: key-value, and the reason where there is one.
+    pub fn log_line(&self) -> String {
+        let Self { feed, new, revised, duplicate, rejected, .. } = self;
+        let took = self.took.as_secs_f64();
+        match self.outcome {
+            Outcome::Polled => format!(
+                "feed={feed} outcome=polled new={new} revised={revised} duplicate={duplicate} rejected={rejected} took={took:.1}s"
+            ),
+            Outcome::NotModified => format!("feed={feed} outcome=not_modified took={took:.1}s"),
+            Outcome::Skipped => {
+                format!("feed={feed} outcome=skipped ({})", self.reason.as_deref().unwrap_or("too recent"))
+            }
+            Outcome::Failed => format!("feed={feed} outcome=failed took={took:.1}s"),
+        }
+    }
+
     fn new(feed: &FeedId, outcome: Outcome) -> Self {
         Self {
             feed: feed.to_string(),
@@ -96,6 +118,8 @@ impl FeedReport {
             repaired: false,
             error: None,
             rejects: Vec::new(),
+            reason: None,
+            took: Duration::ZERO,
         }
     }
 }
@@ -179,13 +203,25 @@ where
         let sources = self.archive.sources().await?;
         let mut feeds = feeds;
         feeds.sort_by(|a, b| a.source.id.cmp(&b.source.id));
-        let mut round = Round { states: &mut states, sources, changed: Vec::new(), reports: Vec::new(), options, stop };
+        let mut round = Round {
+            states: &mut states,
+            sources,
+            changed: Vec::new(),
+            reports: Vec::new(),
+            options,
+            stop,
+            would_be_new: HashSet::new(),
+        };
         let mut waiting: VecDeque<usize> = VecDeque::new();
         let mut known = Vec::with_capacity(feeds.len());
         for (i, feed) in feeds.iter().enumerate() {
             let state = self.feed_state(feed, round.states).await?;
-            if self.is_recent(feed, &state) && !options.force {
-                let skipped = FeedReport::new(&feed.source.id, Outcome::Skipped);
+            if let Some(since) = self.recent(feed, &state).filter(|_| !options.force) {
+                let wait = self.config.fetch.min_interval.saturating_sub(since).as_secs();
+                let skipped = FeedReport {
+                    reason: Some(format!("polled {} s ago; again in {wait} s, or with --force", since.as_secs())),
+                    ..FeedReport::new(&feed.source.id, Outcome::Skipped)
+                };
                 report(&skipped);
                 round.reports.push(skipped);
             } else {
@@ -196,7 +232,8 @@ where
         self.rounds(&feeds, known, waiting, &mut round, &mut report).await?;
         let Round { changed, mut reports, .. } = round;
         if !options.dry_run {
-            for (feed, state) in &changed {
+            let on_the_web = |id: &FeedId| feeds.iter().any(|f| f.source.id == *id && f.source.public_url().is_some());
+            for (feed, state) in changed.iter().filter(|(feed, _)| on_the_web(feed)) {
                 states.put(feed, state);
             }
             self.index.put_feed_states(changed).await?;
@@ -245,8 +282,8 @@ where
                         Err(error) => (error.id(), Err(FeedError::Task(error.to_string()))),
                     };
                     if let Some(i) = tasks.remove(&task) {
-                        in_flight.remove(&i);
-                        ready.insert(i, answer);
+                        let took = in_flight.remove(&i).map(|since| since.elapsed()).unwrap_or_default();
+                        ready.insert(i, (answer, took));
                     }
                 }
                 // Feeds that have not answered come again at the next poll.
@@ -290,13 +327,17 @@ where
         &self,
         feed: &Feed,
         state: &FeedState,
-        answer: Result<Answer, FeedError>,
+        (answer, took): (Result<Answer, FeedError>, Duration),
         round: &mut Round<'_>,
     ) -> Result<FeedReport, PollError> {
         let id = &feed.source.id;
-        let mut state =
-            FeedState { polled: Some(self.clock.now().millis()), url: feed.source.url.to_string(), ..state.clone() };
-        let mut report = FeedReport::new(id, Outcome::Polled);
+        let polled = match &answer {
+            // What the guard refused never reached the publisher.
+            Err(FeedError::Fetch(error)) if !error.was_asked() => state.polled,
+            _ => Some(self.clock.now().millis()),
+        };
+        let mut state = FeedState { polled, url: feed.source.url.to_string(), ..state.clone() };
+        let mut report = FeedReport { took, ..FeedReport::new(id, Outcome::Polled) };
         match answer {
             Ok(Answer::NotModified(validators)) => {
                 report.outcome = Outcome::NotModified;
@@ -332,6 +373,7 @@ where
         let Document { found, meta, rejects, seen, .. } = document;
         let ids: Vec<Identity> = found.iter().map(|(_, identity)| identity.clone()).collect();
         let known = if ids.is_empty() { Vec::new() } else { self.index.records(&ids).await? };
+        let known = self.without_lost_posts(known).await?;
         let mut plan = plan::entries(found, &known);
         report.new = plan.new.len();
         report.revised = plan.revised.len();
@@ -339,6 +381,10 @@ where
         report.rejected = rejects.len();
         report.rejects = rejects;
         if round.options.dry_run {
+            // Nothing is remembered, so an entry of two feeds has to be counted once by hand.
+            let known = plan.new.iter().filter(|change| !round.would_be_new.insert(change.key)).count();
+            report.new -= known;
+            report.duplicate += known;
             return Ok(());
         }
         let source = round.new_source_line(feed, meta, seen);
@@ -360,6 +406,23 @@ where
         Ok(())
     }
 
+    /// Forgets records whose post is gone from the archive: the archive is the truth, and an entry
+    /// that the feed still carries is kept again.
+    async fn without_lost_posts(&self, mut known: Vec<Known>) -> Result<Vec<Known>, ArchiveError> {
+        let paths: BTreeSet<String> =
+            known.iter().flat_map(Known::found).map(|found| found.record.path.clone()).collect();
+        if paths.is_empty() {
+            return Ok(known);
+        }
+        let lost = self.archive.missing(paths).await?;
+        if !lost.is_empty() {
+            for known in &mut known {
+                known.drop_paths(&lost);
+            }
+        }
+        Ok(known)
+    }
+
     /// What is remembered of a feed; a fresh index learns it from the archive.
     async fn feed_state(&self, feed: &Feed, states: &StateFile) -> Result<FeedState, IndexError> {
         let id = &feed.source.id;
@@ -375,12 +438,18 @@ where
         }
     }
 
-    fn is_recent(&self, feed: &Feed, state: &FeedState) -> bool {
-        let Some(polled) = state.polled.filter(|_| feed.source.url.scheme() != "file") else { return false };
-        let since = self.clock.now().millis() - polled;
+    /// When the feed was last polled, as far as anybody remembers.
+    pub async fn last_poll(&self, feed: &Feed) -> Result<Option<Timestamp>, PollError> {
+        let states = StateFile::parse(None);
+        Ok(self.feed_state(feed, &states).await?.polled.map(Timestamp::from_millis))
+    }
+
+    /// How long ago the last poll was, when that is less than `min_interval`.
+    fn recent(&self, feed: &Feed, state: &FeedState) -> Option<Duration> {
+        let polled = state.polled.filter(|_| feed.source.public_url().is_some())?;
         // A last poll in the future is a clock that was set back, no reason to wait.
-        since >= 0
-            && since.unsigned_abs() < u64::try_from(self.config.fetch.min_interval.as_millis()).unwrap_or(u64::MAX)
+        let since = u64::try_from(self.clock.now().millis() - polled).ok().map(Duration::from_millis)?;
+        (since < self.config.fetch.min_interval).then_some(since)
     }
 }
 
@@ -392,13 +461,13 @@ struct Round<'a> {
     reports: Vec<FeedReport>,
     options: Options,
     stop: Stop,
+    would_be_new: HashSet<EntryKey>,
 }
 
 impl Round<'_> {
     /// A line for `sources.jsonl`, when the feed says something else of itself than before.
     fn new_source_line(&self, feed: &Feed, meta: FeedMeta, seen: Timestamp) -> Option<SourceLine> {
-        let source = &feed.source;
-        let line = SourceLine::new(seen, source.id.as_str(), &source.name, source.url.as_str(), meta);
+        let line = SourceLine::new(seen, &feed.source, meta);
         let last = self.sources.iter().rfind(|known| known.feed == line.feed);
         (!last.is_some_and(|last| last.says_the_same(&line))).then_some(line)
     }

@@ -129,7 +129,10 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
         match self.archive.read(&path).await {
             Ok(post) => Ok(Some(post)),
             Err(error) => {
-                outcome.unreadable.push(error.to_string());
+                let sentence = error.to_string();
+                if !outcome.unreadable.contains(&sentence) {
+                    outcome.unreadable.push(sentence);
+                }
                 Ok(None)
             }
         }
@@ -170,18 +173,18 @@ fn published(mut post: Post, found: &Found, facts: &SiteFacts, sources: &[Source
     let updated = [Some(post.date), post.updated, record.revised].into_iter().flatten().max().unwrap_or(post.date);
     Published {
         id: record.id.clone().unwrap_or_else(|| entry_id(facts, found.key)),
-        source: record.feed.as_ref().and_then(|feed| source_facts(sources, feed.as_str(), record.seen)),
+        source: record.feed.as_ref().and_then(|feed| source_facts(sources, facts, feed.as_str(), record.seen)),
         post,
         updated,
     }
 }
 
 /// What the source said about itself when the entry arrived.
-fn source_facts(sources: &[SourceLine], feed: &str, seen: Timestamp) -> Option<SourceFacts> {
+fn source_facts(sources: &[SourceLine], facts: &SiteFacts, feed: &str, seen: Timestamp) -> Option<SourceFacts> {
     let of_feed = || sources.iter().filter(|line| line.feed == feed);
     let line = of_feed().rfind(|line| line.seen <= seen).or_else(|| of_feed().next())?.clone();
     Some(SourceFacts {
-        id: line.id.unwrap_or_else(|| line.url.clone()),
+        id: line.id.or_else(|| line.url.clone()).unwrap_or_else(|| tag(facts, &format!("source/{feed}"))),
         title: line.title.unwrap_or(line.name),
         url: line.url,
         link: line.link,

@@ -83,6 +83,18 @@ fn posts_that_the_index_missed_are_not_written_twice() {
 }
 
 #[test]
+fn a_post_that_was_deleted_comes_back_while_its_feed_carries_it() {
+    let house = House::new();
+    house.config(ONE).serves("/a.xml", entries(2));
+    house.run(["poll"]).success();
+    let before = house.posts();
+    let lost = before.keys().next().expect("post");
+    fs::remove_file(house.path(&format!("data/archive/{lost}"))).expect("removed");
+    house.run(["poll", "--force"]).summary("1 read (1 new post, 1 duplicate)").success();
+    assert_eq!(house.posts(), before);
+}
+
+#[test]
 fn a_torn_ledger_line_is_cut_off_before_the_next_one() {
     let house = House::new();
     house.config(ONE).serves("/a.xml", entries(1));

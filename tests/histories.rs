@@ -46,7 +46,8 @@ struct Truth {
     entries: usize,
     contested: usize,
     series: Vec<State>,
-    truth: Vec<TrueEntry>,
+    #[serde(rename = "truth")]
+    list: Vec<TrueEntry>,
 }
 
 #[derive(serde::Deserialize)]
@@ -69,7 +70,8 @@ fn histories() -> Option<Vec<PathBuf>> {
         println!("skipped: {} is not here", root.display());
         return None;
     };
-    let mut folders: Vec<PathBuf> = entries.map(|e| e.expect("entry").path()).filter(|p| p.join("truth.json").is_file()).collect();
+    let mut folders: Vec<PathBuf> =
+        entries.map(|e| e.expect("entry").path()).filter(|p| p.join("truth.json").is_file()).collect();
     folders.sort();
     Some(folders)
 }
@@ -111,9 +113,11 @@ fn lost<'a>(truth: &'a Truth, posts: &[feedmill::model::Post]) -> Vec<&'a TrueEn
     let canonical = |text: &str| url::Url::parse(text).ok().as_ref().and_then(identity::canonical_url);
     let kept = |entry: &&TrueEntry| {
         let link = entry.link.as_deref().and_then(canonical).or_else(|| entry.guid.as_deref().and_then(canonical));
-        posts.iter().any(|p| (link.is_some() && canonical(&p.from) == link) || entry.title.as_deref() == Some(p.title.as_str()))
+        posts
+            .iter()
+            .any(|p| (link.is_some() && canonical(&p.from) == link) || entry.title.as_deref() == Some(p.title.as_str()))
     };
-    truth.truth.iter().filter(|entry| !kept(entry)).collect()
+    truth.list.iter().filter(|entry| !kept(entry)).collect()
 }
 
 #[test]
@@ -121,7 +125,8 @@ fn every_history_comes_out_exact() {
     let Some(folders) = histories() else { return };
     let mut wrong = Vec::new();
     for folder in folders {
-        let truth: Truth = serde_json::from_str(&fs::read_to_string(folder.join("truth.json")).expect("truth")).expect("json");
+        let truth: Truth =
+            serde_json::from_str(&fs::read_to_string(folder.join("truth.json")).expect("truth")).expect("json");
         let (posts, failures) = poll(&folder, &truth);
         let name = folder.file_name().expect("name").to_string_lossy().into_owned();
         let exact = (truth.entries..=truth.entries + truth.contested).contains(&posts.len());
@@ -129,7 +134,11 @@ fn every_history_comes_out_exact() {
         println!(
             "{} {name}: {} entries, {} contested, {} archived, {} lost, {} failed states",
             if exact && lost.is_empty() { "exact" } else { "WRONG" },
-            truth.entries, truth.contested, posts.len(), lost.len(), failures.len()
+            truth.entries,
+            truth.contested,
+            posts.len(),
+            lost.len(),
+            failures.len()
         );
         for line in failures.iter().take(3) {
             println!("    {line}");

@@ -9,5 +9,6 @@ mod histories;
 mod house;
 mod outputs;
 mod poll;
+mod readme;
 mod seeds;
 mod topics;

@@ -143,10 +143,12 @@ fn json_is_one_object_a_line_and_a_summary() {
 fn dry_run_tells_and_writes_nothing() {
     let house = House::new();
     house.config(ONE).serves("/a.xml", two_items());
-    house.run(["poll", "--dry-run"]).summary("1 read (2 posts would be new)").success();
+    house.config("feeds: [{ id: a, name: A, url: '{server}/a.xml' }, { id: b, name: B, url: '{server}/a.xml?b' }]");
+    house.serves("/a.xml?b", two_items());
+    house.run(["poll", "--dry-run"]).summary("2 read (2 posts would be new, 2 duplicates)").success();
     assert!(!house.path("data/archive").exists());
     assert!(!house.path("data/public").exists());
-    house.run(["poll"]).summary("1 read (2 new posts)").success();
+    house.run(["poll"]).summary("2 read (2 new posts, 2 duplicates)").success();
 }
 
 #[test]
@@ -196,4 +198,37 @@ fn check_shows_the_next_five_runs() {
         run.stdout
     );
     assert!(!house.path("data").exists());
+}
+
+#[test]
+fn attachments_of_a_json_feed_are_enclosures_not_links() {
+    let house = House::new();
+    house.config("feeds: [{ id: j, name: J, url: '{server}/j.json' }]");
+    let feed = serde_json::json!({
+        "version": "https://jsonfeed.org/version/1.1", "title": "J",
+        "items": [{
+            "id": "1", "title": "Horn", "content_text": "listen", "date_published": "2021-07-28T11:01:00Z",
+            "attachments": [{ "url": "https://example.org/one.mp3", "mime_type": "audio/mpeg", "size_in_bytes": 7 }]
+        }]
+    });
+    house.serves("/j.json", feed.to_string());
+    house.run(["poll"]).summary("1 read (1 new post)").success();
+    let (_, post) = house.posts().pop_first().expect("post");
+    assert!(post.contains("\nfrom: \"\"\n"), "{post}");
+    assert!(
+        post.contains(r#"enclosures: [{"url":"https://example.org/one.mp3","type":"audio/mpeg","length":7}]"#),
+        "{post}"
+    );
+}
+
+#[test]
+fn paths_of_the_operators_disk_are_not_published() {
+    let house = House::new();
+    house.write("feeds/a.xml", two_items().as_bytes());
+    house.config("feeds: [{ id: a, name: A, url: 'file:feeds/a.xml' }]\ntopics: [{ id: all }]");
+    house.run(["poll"]).summary("1 read (2 new posts)").success();
+    house.run(["poll"]).summary("1 not modified").success();
+    for file in ["public/all/atom.xml", "archive/_ledger/sources.jsonl", "archive/_ledger/state.json"] {
+        assert!(!house.read(&format!("data/{file}")).contains("file:"), "{file}");
+    }
 }

@@ -74,8 +74,8 @@ impl FolderArchive {
     fn prepare(&self, kept: Kept, pending: &mut Vec<Pending>) -> Result<Line, ArchiveError> {
         let path = match &kept.replaces {
             Some((path, number)) => {
-                let former = fs::read(self.root.join(path.as_str()))
-                    .map_err(|e| failed(&self.root.join(path.as_str()), "read", e))?;
+                let former =
+                    fs::read(self.root.join(path.as_str())).map_err(|e| unread(&self.root.join(path.as_str()), e))?;
                 let copy = self.root.join(format!("_revisions/{}/{number}.md", kept.post.key));
                 pending.push(write_temporary(&copy, &former)?);
                 path.clone()
@@ -94,7 +94,7 @@ impl FolderArchive {
             let file = self.root.join(path.as_str());
             match fs::read(&file) {
                 Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(path),
-                Err(e) => return Err(failed(&file, "read", e)),
+                Err(e) => return Err(failed(&file, "written", e)),
                 Ok(bytes) if key_of_post(&bytes) == Some(post.key) => return Ok(path),
                 Ok(_) => {}
             }
@@ -133,7 +133,7 @@ impl FolderArchive {
         let entries = match fs::read_dir(&folder) {
             Ok(entries) => entries,
             Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            Err(e) => return Err(failed(&folder, "listed", e)),
+            Err(e) => return Err(unread(&folder, e)),
         };
         let mut files: Vec<PathBuf> =
             entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| is_month_file(path)).collect();
@@ -145,7 +145,7 @@ impl FolderArchive {
         self.ledger_files()?
             .into_iter()
             .map(|path| {
-                let length = fs::metadata(&path).map_err(|e| failed(&path, "read", e))?.len();
+                let length = fs::metadata(&path).map_err(|e| unread(&path, e))?.len();
                 Ok((file_name(&path), length))
             })
             .collect()
@@ -168,7 +168,7 @@ impl FolderArchive {
         match fs::read_to_string(&path) {
             Ok(text) => Ok(Some(text)),
             Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
-            Err(e) => Err(failed(&path, "read", e)),
+            Err(e) => Err(unread(&path, e)),
         }
     }
 
@@ -195,7 +195,7 @@ impl FolderArchive {
 
     fn read_post(&self, path: &PostPath) -> Result<Post, ArchiveError> {
         let file = self.root.join(path.as_str());
-        let text = fs::read_to_string(&file).map_err(|e| failed(&file, "read", e))?;
+        let text = fs::read_to_string(&file).map_err(|e| unread(&file, e))?;
         post::from_text(&text).map_err(|cause| ArchiveError::Post { path: path.to_string(), cause })
     }
 
@@ -227,6 +227,19 @@ impl Archive for FolderArchive {
         self.blocking(move |archive| archive.read_post(&path)).await
     }
 
+    async fn missing(&self, mut paths: BTreeSet<String>) -> Result<BTreeSet<String>, ArchiveError> {
+        self.blocking(move |archive| {
+            // Only a clear "not there" counts: a disk that does not answer has lost nothing.
+            let gone = |path: &str| {
+                let found = fs::symlink_metadata(archive.root.join(path));
+                found.is_err_and(|e| e.kind() == io::ErrorKind::NotFound)
+            };
+            paths.retain(|path| gone(path));
+            Ok(paths)
+        })
+        .await
+    }
+
     async fn position(&self) -> Result<LedgerPosition, ArchiveError> {
         self.blocking(Self::ledger_position).await
     }
@@ -254,8 +267,12 @@ impl Archive for FolderArchive {
     }
 }
 
+fn unread(path: &Path, cause: io::Error) -> ArchiveError {
+    ArchiveError::Read { path: path.to_owned(), cause }
+}
+
 fn failed(path: &Path, what: &'static str, cause: io::Error) -> ArchiveError {
-    ArchiveError::Io { path: path.to_owned(), what, cause }
+    ArchiveError::Write { path: path.to_owned(), what, cause }
 }
 
 fn json_line<T: serde::Serialize>(value: &T) -> Result<String, ArchiveError> {
@@ -339,7 +356,7 @@ fn read_from(path: &Path, start: u64) -> Result<String, ArchiveError> {
         file.read_to_end(&mut bytes)?;
         Ok(bytes)
     };
-    let bytes = go().map_err(|e| failed(path, "read", e))?;
+    let bytes = go().map_err(|e| unread(path, e))?;
     Ok(String::from_utf8_lossy(&bytes).into_owned())
 }
 

@@ -1,6 +1,6 @@
 //! One JSON object a line: what was written, when, and by which rule.
 
-use crate::model::{EntryKey, FeedMeta, Timestamp};
+use crate::model::{EntryKey, FeedMeta, FeedSource, Timestamp};
 
 /// What a ledger line tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -86,8 +86,9 @@ pub struct SourceLine {
     pub feed: String,
     /// The feed's name in the config.
     pub name: String,
-    /// Where it was fetched.
-    pub url: String,
+    /// Where it was fetched; absent for a file of the operator's disk.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
     /// Its title.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub title: Option<String>,
@@ -110,12 +111,12 @@ pub struct SourceLine {
 
 impl SourceLine {
     /// A line for what the feed says now.
-    pub fn new(seen: Timestamp, feed: &str, name: &str, url: &str, meta: FeedMeta) -> Self {
+    pub fn new(seen: Timestamp, source: &FeedSource, meta: FeedMeta) -> Self {
         Self {
             seen,
-            feed: feed.to_owned(),
-            name: name.to_owned(),
-            url: url.to_owned(),
+            feed: source.id.to_string(),
+            name: source.name.clone(),
+            url: source.public_url().map(ToString::to_string),
             title: meta.title,
             id: meta.id,
             link: meta.link,

@@ -3,6 +3,7 @@
 mod folder;
 mod ledger;
 
+use std::collections::BTreeSet;
 use std::future::Future;
 use std::path::PathBuf;
 
@@ -15,9 +16,17 @@ use crate::post::PostError;
 /// Why the archive could not be read or written.
 #[derive(Debug, thiserror::Error)]
 pub enum ArchiveError {
-    /// The disk refused; nothing of the batch counts as kept.
+    /// The disk refused to be read.
+    #[error("`{}` cannot be read: {cause}", path.display())]
+    Read {
+        /// The file or folder.
+        path: PathBuf,
+        /// The system's words.
+        cause: std::io::Error,
+    },
+    /// The disk refused to be written; nothing of the batch counts as kept.
     #[error("`{}` cannot be {what}: {cause}; nothing of this poll was marked as seen", path.display())]
-    Io {
+    Write {
         /// The file or folder.
         path: PathBuf,
         /// What was tried, as a participle.
@@ -92,6 +101,8 @@ pub trait Archive: Send + Sync {
     fn write_all(&self, batch: Batch) -> impl Future<Output = Result<Vec<Line>, ArchiveError>> + Send;
     /// Reads one post.
     fn read(&self, path: &PostPath) -> impl Future<Output = Result<Post, ArchiveError>> + Send;
+    /// Which of these posts are gone.
+    fn missing(&self, paths: BTreeSet<String>) -> impl Future<Output = Result<BTreeSet<String>, ArchiveError>> + Send;
     /// How long the ledger is now.
     fn position(&self) -> impl Future<Output = Result<LedgerPosition, ArchiveError>> + Send;
     /// The ledger lines after a position, in order of writing; torn lines are left out.

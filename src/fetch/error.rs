@@ -287,6 +287,11 @@ pub(super) fn words(text: &str) -> &str {
 }
 
 impl FetchError {
+    /// False when nothing was sent: such a failure is none of the publisher's.
+    pub fn was_asked(&self) -> bool {
+        !matches!(self, Self::Setup(_) | Self::Address { .. } | Self::Refused(_) | Self::File { .. })
+    }
+
     /// True when the same request may well succeed a little later without anybody doing something.
     pub fn is_transient(&self) -> bool {
         match self {

@@ -1,6 +1,6 @@
 //! The rules that say which known entry an entry is, or that it is new.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::Identity;
 use crate::model::{EntryKey, Fingerprint, Found, Record};
@@ -20,6 +20,20 @@ pub struct Known {
     pub discriminated: Option<Found>,
     /// Who is published under the entry's guid.
     pub published: Option<EntryKey>,
+}
+
+impl Known {
+    /// Every record that was found.
+    pub fn found(&self) -> impl Iterator<Item = &Found> {
+        [&self.guid, &self.url, &self.pair, &self.text, &self.discriminated].into_iter().flatten()
+    }
+
+    /// Drops the records of posts that are gone.
+    pub fn drop_paths(&mut self, gone: &BTreeSet<String>) {
+        for found in [&mut self.guid, &mut self.url, &mut self.pair, &mut self.text, &mut self.discriminated] {
+            found.take_if(|found| gone.contains(&found.record.path));
+        }
+    }
 }
 
 /// What was decided about one entry of a document.

@@ -72,7 +72,7 @@ async fn remember<I: Index, A: Archive>(
             match archive.read(&path).await {
                 Ok(post) => Ok(Some(written(line, &path, &post, before, topics))),
                 // A line whose file is absent was never finished: the entry comes again.
-                Err(ArchiveError::Io { cause, .. }) if cause.kind() == std::io::ErrorKind::NotFound => Ok(before),
+                Err(ArchiveError::Read { cause, .. }) if cause.kind() == std::io::ErrorKind::NotFound => Ok(before),
                 Err(error) => Err(error.into()),
             }
         }

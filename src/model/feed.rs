@@ -50,6 +50,14 @@ pub struct FeedSource {
     pub tags: Vec<String>,
 }
 
+impl FeedSource {
+    /// The address, unless it is a path of the operator's disk, which nobody else can use and
+    /// which differs between clones of one archive.
+    pub fn public_url(&self) -> Option<&Url> {
+        Some(&self.url).filter(|url| url.scheme() != "file")
+    }
+}
+
 /// What a feed says about itself, for `atom:source`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct FeedMeta {

@@ -159,7 +159,19 @@ fn language(text: &str) -> Option<String> {
         let range = if i == 0 { 2..=3 } else { 1..=8 };
         range.contains(&part.len()) && part.bytes().all(|b| b.is_ascii_alphanumeric())
     };
-    (text.len() <= 35 && text.split('-').enumerate().all(form)).then_some(text)
+    if text.len() > 35 || !text.split('-').enumerate().all(form) {
+        return None;
+    }
+    // The case that RFC 5646 section 2.1.1 recommends; feed-rs lowers all of it.
+    let cased = text.split('-').enumerate().map(|(i, part)| match (i, part.len()) {
+        (0, _) => part.to_ascii_lowercase(),
+        (_, 2) if part.bytes().all(|b| b.is_ascii_alphabetic()) => part.to_ascii_uppercase(),
+        (_, 4) if part.bytes().all(|b| b.is_ascii_alphabetic()) => {
+            part[..1].to_ascii_uppercase() + &part[1..].to_ascii_lowercase()
+        }
+        _ => part.to_ascii_lowercase(),
+    });
+    Some(cased.collect::<Vec<_>>().join("-"))
 }
 
 fn enclosures(found: Vec<Enclosure>, base: &Url) -> Vec<Enclosure> {
@@ -240,7 +252,8 @@ mod tests {
 
     #[test]
     fn languages_have_the_form_of_bcp_47() {
-        assert_eq!(language("zh_CN").as_deref(), Some("zh-CN"));
+        assert_eq!(language("zh_cn").as_deref(), Some("zh-CN"));
+        assert_eq!(language("ZH-hans-tw").as_deref(), Some("zh-Hans-TW"));
         assert_eq!(language("Chinese, simplified"), None);
         assert_eq!(language(""), None);
     }

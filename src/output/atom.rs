@@ -21,7 +21,9 @@ pub fn atom(channel: &Channel, entries: &[Published]) -> Vec<u8> {
     };
     let config = xml::WriteConfig { write_document_declaration: true, indent_size: Some(1) };
     // Writing into memory cannot fail.
-    feed.write_with_config(Vec::new(), config).unwrap_or_default()
+    let mut bytes = feed.write_with_config(Vec::new(), config).unwrap_or_default();
+    bytes.push(b'\n');
+    bytes
 }
 
 fn entry(published: &Published) -> xml::Entry {
@@ -56,7 +58,7 @@ fn entry(published: &Published) -> xml::Entry {
 }
 
 fn source(facts: &SourceFacts, updated: Timestamp) -> xml::Source {
-    let mut links = vec![link("self", &facts.url, None)];
+    let mut links: Vec<_> = facts.url.iter().map(|address| link("self", address, None)).collect();
     links.extend(facts.link.as_ref().map(|address| link("alternate", address, None)));
     xml::Source {
         title: xml::Text::plain(legal(&facts.title)),

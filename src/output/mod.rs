@@ -39,12 +39,12 @@ pub struct Published {
 /// What is said about the feed an entry came from (RFC 4287 section 4.2.11).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceFacts {
-    /// The feed's own id, else its address.
+    /// The feed's own id, else its address, else one made of its name in the config.
     pub id: String,
     /// The feed's title, else its name in the config.
     pub title: String,
     /// Where the feed is.
-    pub url: String,
+    pub url: Option<String>,
     /// The site it belongs to.
     pub link: Option<String>,
     /// Rights.

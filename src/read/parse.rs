@@ -54,18 +54,28 @@ fn from_feed(feed: model::Feed) -> ReadFeed {
         rights: feed.rights.map(|t| raw_text(t, rss)),
         icon: feed.icon.or(feed.logo).map(|image| image.uri),
     };
-    let entries = feed.entries.into_iter().map(|entry| from_entry(entry, rss)).collect();
-    ReadFeed { meta, entries }
+    let json = feed.feed_type == model::FeedType::JSON;
+    let inherited = names(feed.authors);
+    let entries = feed.entries.into_iter().map(|entry| {
+        let mut entry = from_entry(entry, rss, json);
+        if entry.authors.is_empty() {
+            // RFC 4287 section 4.2.1: an entry without author has the feed's.
+            entry.authors.clone_from(&inherited);
+        }
+        entry
+    });
+    ReadFeed { meta, entries: entries.collect() }
 }
 
-fn from_entry(entry: model::Entry, rss: bool) -> RawEntry {
+fn from_entry(entry: model::Entry, rss: bool, json: bool) -> RawEntry {
     let mut enclosures = Vec::new();
     let mut links = Vec::new();
     for link in entry.links {
         if link.target.is_some() {
             continue;
         }
-        if link.rel.as_deref() == Some("enclosure") {
+        // feed-rs hands over JSON Feed's attachments as links; only they have a media type there.
+        if link.rel.as_deref() == Some("enclosure") || (json && link.media_type.is_some()) {
             enclosures.push(Enclosure { url: link.href, media_type: link.media_type, length: link.length });
         } else {
             links.push(RawLink { href: link.href, rel: link.rel });
@@ -85,7 +95,7 @@ fn from_entry(entry: model::Entry, rss: bool) -> RawEntry {
         title: entry.title.map(|t| raw_text(t, rss)),
         content: entry.content.and_then(raw_content),
         summary: entry.summary.map(|t| raw_text(t, rss)),
-        authors: entry.authors.into_iter().filter_map(|p| p.name.or(p.email)).collect(),
+        authors: names(entry.authors),
         categories: entry
             .categories
             .into_iter()
@@ -98,6 +108,10 @@ fn from_entry(entry: model::Entry, rss: bool) -> RawEntry {
         rights: entry.rights.map(|t| raw_text(t, rss)),
         base: entry.base.and_then(|base| Url::parse(&base).ok()),
     }
+}
+
+fn names(people: Vec<model::Person>) -> Vec<String> {
+    people.into_iter().filter_map(|person| person.name.or(person.email)).collect()
 }
 
 fn raw_text(text: model::Text, rss: bool) -> RawText {
