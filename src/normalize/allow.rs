@@ -4,12 +4,13 @@
 //! the scan accepts. Published pages and posts carry no script; `class`, `id`, `data-*` and `aria-*`
 //! are therefore inert here, except for a few `data-` names that widely used libraries evaluate as code.
 
+mod address;
+
 use std::borrow::Cow;
-use std::fmt::Write as _;
 
 use url::Url;
 
-use super::text;
+pub(super) use address::{address, sources};
 
 /// An element that may stand in a body.
 pub(super) struct Element {
@@ -276,9 +277,9 @@ impl Rule {
     pub(super) fn proves(self, value: &str) -> bool {
         match self {
             Text | Flag => true,
-            Link => proves_address(value, true),
-            Address => proves_address(value, false),
-            Sources => proves_sources(value),
+            Link => address::proves(value, true),
+            Address => address::proves(value, false),
+            Sources => address::proves_all(value),
             Style => !value.contains('&') && declarations(value).all(|d| d.is_some()),
             Id => is_plain_id(value),
             Dir => matches!(value, "ltr" | "rtl" | "auto"),
@@ -310,123 +311,6 @@ fn is_plain_id(value: &str) -> bool {
 fn is_language(value: &str) -> bool {
     value.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
 }
-
-// --- addresses ---------------------------------------------------------------------------------
-
-fn starts_with_scheme(value: &str, mail: bool) -> bool {
-    let begins = |scheme: &str| value.get(..scheme.len()).is_some_and(|start| start.eq_ignore_ascii_case(scheme));
-    begins("https:") || begins("http:") || (mail && begins("mailto:"))
-}
-
-/// A web address, or one without any scheme. What stands before the first `/`, `?` or `#` of the
-/// latter has no colon, and no character reference that could become one: browsers read
-/// `&#106;avascript&colon;` and `java&Tab;script:` as a scheme.
-fn proves_address(value: &str, mail: bool) -> bool {
-    let value = value.trim_matches([' ', '\t', '\n', '\r']);
-    if starts_with_scheme(value, mail) {
-        return true;
-    }
-    if value.contains(BRACE) {
-        return proves_address(&value.replace(BRACE, "%7B"), mail);
-    }
-    let mut rest = value.split(['/', '?', '#']).next().unwrap_or(value);
-    while let Some(at) = rest.find(['&', ':', '\t', '\n', '\r']) {
-        match rest[at..].strip_prefix("&amp;") {
-            Some(after) => rest = after,
-            None => return false,
-        }
-    }
-    true
-}
-
-/// The address made absolute when it is relative and the base is known; `None` when it leads anywhere
-/// but the web. An address of a place in the same text (`#note-1`) stays as it is: the place is in the post.
-pub(super) fn address(value: &str, base: Option<&Url>, mail: bool) -> Option<String> {
-    // browsers drop white space at the ends, and tabs and line breaks anywhere
-    let value: String = value
-        .trim_matches(|c: char| c <= ' ')
-        .chars()
-        .filter(|c| !c.is_ascii_control() && text::is_legal(*c))
-        .collect();
-    let base = base.filter(|base| matches!(base.scheme(), "http" | "https"));
-    match Url::parse(&value) {
-        Ok(_) => starts_with_scheme(&value, mail).then_some(value),
-        Err(url::ParseError::RelativeUrlWithoutBase) => match base {
-            _ if value.is_empty() => None,
-            Some(base) if !value.starts_with('#') => base.join(&value).ok().map(String::from),
-            _ => Some(relative(&value)).filter(|kept| proves_address(kept, mail)),
-        },
-        Err(_) => None,
-    }
-}
-
-/// A relative address that needs no character references.
-fn relative(value: &str) -> String {
-    let mut out = String::with_capacity(value.len());
-    for c in value.chars() {
-        match c {
-            ' ' | '"' | '<' | '>' | '`' | '{' | '}' => _ = write!(out, "%{:02X}", u32::from(c)),
-            '\u{A0}' => out.push_str("%C2%A0"),
-            _ => out.push(c),
-        }
-    }
-    out
-}
-
-/// The candidates of a `srcset`, split as the HTML standard splits them: an address may hold commas.
-fn candidates(value: &str) -> impl Iterator<Item = (&str, &str)> {
-    let mut rest = value;
-    std::iter::from_fn(move || {
-        rest = rest.trim_start_matches(|c: char| c.is_ascii_whitespace() || c == ',');
-        if rest.is_empty() {
-            return None;
-        }
-        let end = rest.find(|c: char| c.is_ascii_whitespace()).unwrap_or(rest.len());
-        let (address, after) = rest.split_at(end);
-        let trimmed = address.trim_end_matches(',');
-        if trimmed.len() < address.len() {
-            rest = after;
-            return Some((trimmed, ""));
-        }
-        let comma = after.find(',').unwrap_or(after.len());
-        rest = &after[comma..];
-        Some((address, after[..comma].trim()))
-    })
-}
-
-fn proves_sources(value: &str) -> bool {
-    // a reference could hide a blank or a comma, and so a candidate
-    let simple = |(at, _)| {
-        let rest: &str = &value[at..];
-        rest.starts_with("&amp;") || rest.starts_with(BRACE)
-    };
-    value.match_indices('&').all(simple) && candidates(value).all(|(address, _)| proves_address(address, false))
-}
-
-pub(super) fn sources(value: &str, base: Option<&Url>) -> Option<String> {
-    let mut out = String::new();
-    for (candidate, size) in candidates(value) {
-        let Some(kept) = address(candidate, base, false) else {
-            continue;
-        };
-        let kept = kept.replace(' ', "%20");
-        if kept.starts_with(',') || kept.ends_with(',') {
-            continue;
-        }
-        if !out.is_empty() {
-            out.push_str(", ");
-        }
-        out.push_str(&kept);
-        let number = size.strip_suffix(['w', 'x', 'h']).unwrap_or_default();
-        if !number.is_empty() && number.bytes().all(|b| b.is_ascii_digit() || b == b'.') {
-            out.push(' ');
-            out.push_str(size);
-        }
-    }
-    (!out.is_empty()).then_some(out)
-}
-
-// --- style -------------------------------------------------------------------------------------
 
 /// Size, alignment, float, margin, padding and colour: nothing that loads, hides, or leaves its place.
 fn is_property(name: &str) -> bool {
@@ -493,4 +377,85 @@ fn is_plain_word(word: &str) -> bool {
         return unit == "%" || unit.bytes().all(|b| b.is_ascii_lowercase());
     }
     word.starts_with(|c: char| c.is_ascii_lowercase()) && word.bytes().all(|b| b.is_ascii_lowercase() || b == b'-')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_element_is_found() {
+        for one in ELEMENTS {
+            let found = element(one.name.as_bytes()).map(|element| element.name);
+            assert_eq!(found, Some(one.name));
+        }
+        for none in ["", "script", "svg", "zz", "A", "é", "{", "`"] {
+            assert!(element(none.as_bytes()).is_none(), "{none}");
+        }
+    }
+
+    #[test]
+    fn attributes_have_rules() {
+        let rule = |name: &str, of: &str| attribute(element(of.as_bytes())?, name);
+        assert_eq!(rule("href", "a"), Some(Rule::Link));
+        assert_eq!(rule("src", "img"), Some(Rule::Address));
+        assert_eq!(rule("class", "p"), Some(Rule::Text));
+        assert_eq!(rule("data-fancybox", "a"), Some(Rule::Flag));
+        assert_eq!(rule("aria-hidden", "i"), Some(Rule::Flag));
+        for none in [
+            "href",
+            "onclick",
+            "markdown",
+            "srcdoc",
+            "xlink:href",
+            "xmlns",
+            "data-",
+            "data-a:b",
+            "data-é",
+            "data-ng-click",
+            "data-bind",
+            "autoplay",
+            "target",
+            "formaction",
+            "tabindex",
+        ] {
+            assert_eq!(rule(none, "p"), None, "{none}");
+        }
+    }
+
+    #[test]
+    fn styles() {
+        for good in [
+            "",
+            "width:1500px;",
+            "width: 100% ; height:auto",
+            "color:#fff;background-color:rgba(1, 2,3, .5)",
+            "margin:0 auto 1.5em",
+            "float:left;clear:both;text-align:center",
+        ] {
+            assert!(Rule::Style.proves(good), "{good}");
+        }
+        for bad in [
+            "position:fixed",
+            "width:-1px",
+            "width:calc(1px)",
+            "color:url(x)",
+            "width",
+            "width:",
+            ":1px",
+            "width:1px/**/",
+            "width:1\\70x",
+            "color:expression(x)",
+            "color:&#114;ed",
+            "color:\"red\"",
+            "behavior:x",
+            "@import x",
+            "color:rgb(url(x))",
+            "display:none",
+            "WIDTH:1px",
+        ] {
+            assert!(!Rule::Style.proves(bad), "{bad}");
+        }
+        assert_eq!(style("WIDTH:1PX;display:none; Float:Left").as_deref(), Some("width:1px; float:left;"));
+    }
 }

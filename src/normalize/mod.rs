@@ -198,6 +198,8 @@ mod tests {
             url: Url::parse("https://example.org/feed").expect("url"),
             language: Some("zh-Hans".into()),
             tags: vec![],
+            dedup: crate::model::Dedup::Auto,
+            revisions: crate::model::Revisions::Keep,
         }
     }
 

@@ -10,9 +10,16 @@ use std::borrow::Cow;
 use super::allow;
 use super::scan::{ATTRIBUTES, DEPTH, Growth, is_formatting};
 use super::soup::{Tag, Token, Tokens};
+use super::text::mended;
 
 /// Less than the scan's depth, so that what a parser adds cannot pass it.
 const NESTED: usize = DEPTH - 56;
+
+/// html5ever writes text and values in a time that is quadratic in the number of their `&` and no-break
+/// blanks. A comment parts longer texts, which ammonia drops without joining them again.
+const PIECE: usize = 4096;
+/// Longer values are no prose and no address.
+const VALUE: usize = 4 * PIECE;
 
 /// The same text, well nested. Scripts and comments are dropped, and the tags of documents, drawings
 /// and form fields; so are those of `noscript`, because the image inside is often the only real one.
@@ -22,7 +29,7 @@ pub(super) fn nested(html: &str) -> String {
         open: Vec::new(),
         floating: Vec::new(),
         surplus: 0,
-        growth: Growth::new(html),
+        growth: Growth::up_to(html.len() * 4 + (1 << 19)), // half of what the scan accepts
         spare: html.len() + (1 << 16),
     };
     for token in Tokens::new(html) {
@@ -73,10 +80,24 @@ impl Nest {
             self.cell();
             self.reopen();
         }
+        let text = mended(text);
+        let mut rest: &str = &text;
+        while rest.len() > PIECE {
+            let end = rest.floor_char_boundary(PIECE);
+            // not inside a character reference, the longest of which has 33 letters
+            let near = rest.floor_char_boundary(end - 40);
+            let (piece, after) = rest.split_at(rest[near..end].find('&').map_or(end, |at| near + at));
+            self.write_text(piece);
+            self.out.push_str("<!---->");
+            rest = after;
+        }
+        self.write_text(rest);
+    }
+
+    fn write_text(&mut self, text: &str) {
         let mut rest = text;
         while let Some(at) = rest.find('<') {
-            self.out.push_str(&rest[..at]);
-            self.out.push_str("&lt;");
+            self.out.extend([&rest[..at], "&lt;"]);
             rest = &rest[at + 1..];
         }
         self.out.push_str(rest);
@@ -129,12 +150,16 @@ impl Nest {
             "dd" | "dt" => self.find(|open| matches!(open, "dd" | "dt"), beyond_list),
             "h1" | "h2" | "h3" | "h4" | "h5" | "h6" => self.find(is_heading, |_| true),
             "rp" | "rt" => self.find(|open| matches!(open, "rp" | "rt"), |_| true),
-            "form" | "button" if self.find(|open| open == name, is_scope).is_some() => return false,
+            "form" | "button" if self.find(|open| open == name, is_scope).is_some() => {
+                return false;
+            }
             "a" => {
                 self.land("a");
                 match self.find(|open| open == "a", is_scope) {
-                    // a link inside a block inside a link: the outer one stays
-                    Some(at) if self.open[at..].iter().any(|open| is_block(open.name)) => return false,
+                    Some(at) if self.holds_block(at) => {
+                        self.unwrite(at);
+                        None
+                    }
                     at => at,
                 }
             }
@@ -172,7 +197,7 @@ impl Nest {
         let Some(at) = found else {
             return;
         };
-        if !is_block(name) && self.open[at..].iter().any(|open| is_block(open.name)) {
+        if !is_block(name) && self.holds_block(at) {
             self.open[at].ended = true;
         } else {
             self.close(at);
@@ -288,7 +313,8 @@ impl Nest {
             // as browsers do: no more than three of the same kind
             let tag = |open: &Open| self.out.get(open.from..open.to);
             let later = waiting[at + 1..].iter().filter(|later| tag(later) == tag(open));
-            if self.open.len() >= NESTED || self.spare < length || later.count() > 2 {
+            let fits = self.open.len() < NESTED && self.spare >= length && later.count() < 3;
+            if !fits || self.growth.event().is_none() {
                 continue;
             }
             self.spare -= length;
@@ -296,6 +322,20 @@ impl Nest {
             self.out.extend_from_within(open.from..open.to);
             self.push(open.name, from);
         }
+    }
+
+    /// True when a block is open inside this open element.
+    fn holds_block(&self, at: usize) -> bool {
+        self.open[at..].iter().any(|open| is_block(open.name))
+    }
+
+    /// Takes back the start tag of an open element, whose end nobody can tell: mostly `<a name="top">`
+    /// around everything that follows, with the real links inside.
+    fn unwrite(&mut self, at: usize) {
+        let open = self.open.remove(at);
+        self.growth.leave(open.weight());
+        let blanks = " ".repeat(open.to - open.from);
+        self.out.replace_range(open.from..open.to, &blanks);
     }
 
     /// Takes formatting out of what goes on. True when there was some of this name.
@@ -324,7 +364,7 @@ impl Nest {
         self.out.extend(["<", name]);
         let in_name = |b: u8| b.is_ascii_alphanumeric() || b"-_.:".contains(&b);
         for attribute in tag.attributes().take(ATTRIBUTES) {
-            if attribute.name.bytes().all(in_name) {
+            if attribute.name.bytes().all(in_name) && attribute.value.len() <= VALUE {
                 let name = attribute.name.to_ascii_lowercase();
                 let value = if attribute.value.contains('"') {
                     Cow::Owned(attribute.value.replace('"', "&quot;"))
@@ -451,4 +491,89 @@ fn is_block(name: &str) -> bool {
             | "tr"
             | "ul"
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::normalize::soup::is_balanced;
+
+    #[test]
+    fn near_to_what_a_browser_builds() {
+        for (soup, markup) in [
+            ("", ""),
+            ("<P Class=a b='\"'>x", "<p class=\"a\" b=\"&quot;\">x</p>"),
+            ("<p>a<p>b<div>c</p>d", "<p>a</p><p>b</p><div>cd</div>"),
+            ("<ul><li>a<ul><li>b<li>c</ul><li>d", "<ul><li>a<ul><li>b</li><li>c</li></ul></li><li>d</li></ul>"),
+            ("<dl><dt>a<dd>b<dt>c", "<dl><dt>a</dt><dd>b</dd><dt>c</dt></dl>"),
+            ("<h1>a</h2>b<h3>c<h4>d", "<h1>a</h1>b<h3>c</h3><h4>d</h4>"),
+            ("<ruby>a<rp>(<rt>b<rp>)</ruby>", "<ruby>a<rp>(</rp><rt>b</rt><rp>)</rp></ruby>"),
+            ("<div><span>a</div>b</span>", "<div><span>a</span></div>b"),
+            // formatting
+            ("<b><i>a</b>b</i>c", "<b><i>a</i></b><i>b</i>c"),
+            ("<p><b>a<p>b</b>c", "<p><b>a</b></p><p><b>b</b>c</p>"),
+            ("<b><p>a</b>b</p>c", "<b><p>ab</p></b>c"),
+            (
+                "<p><a href=x><figure><img></figure></a></p>",
+                "<p><a href=\"x\"></a></p><figure><a href=\"x\"><img></a></figure>",
+            ),
+            ("<a>a<a>b", "<a>a</a><a>b</a>"),
+            ("<a name=t><div>a<a href=x>b</a></div>", "            <div>a<a href=\"x\">b</a></div>"),
+            (
+                "<p><b>1<p><b>2<p><b>3<p><b>4<p>5",
+                "<p><b>1</b></p><p><b><b>2</b></b></p>\
+                <p><b><b><b>3</b></b></b></p><p><b><b><b><b>4</b></b></b></b></p><p><b><b><b>5</b></b></b></p>",
+            ),
+            // tables
+            (
+                "<table><td>a<td>b<tr><th>c</table>d",
+                "<table><tbody><tr><td>a</td><td>b</td></tr>\
+                <tr><th>c</th></tr></tbody></table>d",
+            ),
+            ("<table>a<br>b</table>", "<table><tbody><tr><td>a<br>b</td></tr></tbody></table>"),
+            (
+                "<table><caption>a<col><tr><td><b>b<td>c</table>d",
+                "<table><caption>a</caption><col>\
+                <tbody><tr><td><b>b</b></td><td>c</td></tr></tbody></table>d",
+            ),
+            ("<table><form><tr><td>a</form></table>", "<table><tbody><tr><td>a</td></tr></tbody></table>"),
+            ("<p><b><table><td>a</table>b", "<p><b></b></p><table><tbody><tr><td>a</td></tr></tbody></table><b>b</b>"),
+            ("<div><table><td></div>a", "<div><table><tbody><tr><td>a</td></tr></tbody></table></div>"),
+            ("<tr><td>a</td></tr>b", "ab"),
+            // what goes, what stays
+            ("a<script>b</script><!-- c --><svg><path d=x/><title>t</title>d</svg>", "ad"),
+            ("<noscript><img src=a></noscript>", "<img src=\"a\">"),
+            (
+                "<iframe src=a>b</iframe>c<form class=d>e</form>",
+                "<iframe src=\"a\"></iframe>c<form class=\"d\">e</form>",
+            ),
+            ("a</br>b</p></img>", "a<br>b"),
+            ("1 < 2", "1 &lt; 2"),
+        ] {
+            assert_eq!(nested(soup), markup, "{soup}");
+        }
+    }
+
+    #[test]
+    fn everything_has_a_bound() {
+        for piece in ["<div>", "<b>", "<font color=1>", "<table><td>", "<p><i>x", "<ul><li>", "<a><div>", "<object>x"] {
+            let markup = nested(&piece.repeat(3000));
+            assert!(is_balanced(&markup), "{piece}");
+        }
+        let closed = "<div>".repeat(1000) + "a" + &"</div>".repeat(1000) + "<p>b</p>";
+        assert_eq!(nested(&closed), "<div>".repeat(NESTED) + "a" + &"</div>".repeat(NESTED) + "<p>b</p>");
+        let fonts: String =
+            (0..3000).flat_map(|i| ["<p><font color=".to_owned(), i.to_string(), ">x".to_owned()]).collect();
+        assert!(nested(&fonts).len() < fonts.len() * 20);
+    }
+
+    #[test]
+    fn long_texts_are_parted_between_references() {
+        let text = "&nbsp;文".repeat(2000);
+        let parted = nested(&text);
+        assert!(parted.contains("<!---->"));
+        assert_eq!(parted.replace("<!---->", ""), text);
+        assert!(!parted.replace("&nbsp;", "").contains('&'));
+        assert_eq!(nested(&format!("<p title=\"{text}\">a")), "<p>a</p>");
+    }
 }

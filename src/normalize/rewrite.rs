@@ -151,7 +151,8 @@ fn link_to_content(element: &Element, base: Option<&Url>) -> Option<String> {
         allow::address(&text::value(&value), base, false)
     })?;
     let address = text::escape(&address);
-    Some(format!("<a href=\"{address}\">{address}</a>"))
+    // between blanks, so that it does not stick to a word
+    Some(format!(" <a href=\"{address}\">{address}</a> "))
 }
 
 fn rewrite<'a>(
@@ -195,4 +196,53 @@ pub(super) fn absolute<'a>(html: &'a str, base: &Url) -> Cow<'a, str> {
         Ok(())
     });
     rewrite(html, [(Cow::Owned(selector), handlers)]).map_or(Cow::Borrowed(html), Cow::Owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problems(remove: &[&str], remove_text: &[&str]) -> Vec<(Cut, String)> {
+        let owned = |list: &[&str]| list.iter().map(|s| (*s).to_owned()).collect::<Vec<_>>();
+        Cuts::new(&owned(remove), &owned(remove_text)).err().unwrap_or_default()
+    }
+
+    #[test]
+    fn every_problem_is_a_sentence() {
+        let found = problems(&["p", "div[", "a + b", ""], &["ok", "(", "a{9999999}"]);
+        let found: Vec<String> = found.iter().map(|(cut, text)| format!("{cut}: {text}")).collect();
+        assert_eq!(
+            found,
+            [
+                "remove[1]: `div[`: not a CSS selector: unexpected end of selector",
+                "remove[2]: `a + b`: not a CSS selector: unsupported combinator `+` in selector",
+                "remove[3]: ``: not a CSS selector: the selector is empty",
+                "remove_text[1]: `(`: not a regular expression: unclosed group",
+                "remove_text[2]: `a{9999999}`: not a regular expression: \
+                 compiled regex exceeds size limit of 10485760 bytes",
+            ]
+        );
+    }
+
+    #[test]
+    fn cuts_are_compared_by_their_source() {
+        let cuts = |remove: &str, text: &str| Cuts::new(&[remove.to_owned()], &[text.to_owned()]).ok();
+        assert_eq!(cuts("p", "x"), cuts("p", "x"));
+        assert_ne!(cuts("p", "x"), cuts("p", "y"));
+        assert_ne!(cuts("p", "x"), cuts("b", "x"));
+        assert!(cuts("p", "x").is_some_and(|cuts| !cuts.is_empty()));
+        assert!(Cuts::none().is_empty());
+    }
+
+    #[test]
+    fn what_no_selector_matches_is_not_touched() {
+        let Ok(cuts) = Cuts::new(&["p.ad".to_owned()], &["z+".to_owned()]) else {
+            panic!("these are good");
+        };
+        for same in ["<p>a<p>b", "<DIV a=1 >x</div>", "<p class=\"ads\">a</p>"] {
+            assert!(matches!(cuts.apply(same), Cow::Borrowed(kept) if kept == same));
+        }
+        assert_eq!(cuts.apply("<DIV a=1 >x<p class=ad>zz</p>zz</div>"), "<DIV a=1 >x</div>");
+        assert_eq!(cuts.apply("<p>a<p class=ad>b<p>c"), "<p>a</p><p>c</p>");
+    }
 }

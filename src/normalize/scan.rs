@@ -28,7 +28,7 @@ struct Open {
 fn prove(html: &str) -> Option<()> {
     let mut open: Vec<Open> = Vec::with_capacity(32);
     let mut rest = html;
-    let mut growth = Growth::new(html);
+    let mut growth = Growth::up_to(html.len() * 8 + (1 << 20));
     let mut names: Vec<&str> = Vec::with_capacity(16);
     while let Some(at) = rest.find('<') {
         references(&rest[..at])?;
@@ -66,8 +66,8 @@ pub(super) struct Growth {
 }
 
 impl Growth {
-    pub fn new(html: &str) -> Growth {
-        Growth { open: 0, sum: 0, limit: html.len() * 8 + (1 << 20) }
+    pub fn up_to(limit: usize) -> Growth {
+        Growth { open: 0, sum: 0, limit }
     }
 
     pub fn enter(&mut self, weight: usize) {
@@ -75,7 +75,7 @@ impl Growth {
     }
 
     pub fn leave(&mut self, weight: usize) {
-        self.open -= weight;
+        self.open = self.open.saturating_sub(weight);
     }
 
     /// Something that could write all open formatting again; `None` when the bound is reached.
@@ -150,7 +150,8 @@ fn name_end(bytes: &[u8], from: usize) -> usize {
 
 /// A `<` or a backtick in a value has let markup out of its attribute in one parser or another.
 fn is_plain(value: &str) -> bool {
-    !value.bytes().fold(false, |bad, b| bad | (b == b'<') | (b == b'`'))
+    // counting instead of stopping at the first one becomes vector code
+    value.bytes().filter(|b| matches!(b, b'<' | b'`')).count() == 0
 }
 
 /// `None` when a numeric character reference stands for a character that must not get further.
@@ -159,11 +160,124 @@ fn references(text: &str) -> Option<()> {
     while let Some(at) = rest.find('&') {
         rest = &rest[at + 1..];
         if rest.starts_with('#') {
-            let legal = text::numeric(rest).is_none_or(|(c, _)| c.is_some_and(text::is_legal));
-            if !legal {
-                return None;
-            }
+            let number = text::numeric(rest).map_or(u32::from('#'), |(number, _)| number);
+            char::from_u32(number).filter(|c| text::is_legal(*c))?;
         }
     }
     Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn proved() {
+        for html in [
+            "",
+            "a",
+            "a > b & c &nosuch; &#10; &#123; &# &#x;",
+            "<p>a</p>",
+            "<p><figure></figure></p>",
+            "<br><br/><br /><hr/><img src=\"a\"/><wbr>",
+            "<p class=\"a\" title='b \"c\" > d'>a</p>",
+            "<p\tid=\"a-1_B\"\nlang=\"zh-Hans\" dir=\"rtl\">a</p>",
+            "<details open><summary>a</summary></details>",
+            "<video controls src=\"a\" loop></video>",
+            "<a data-fancybox data-a.b=\"1\">a</a>",
+            "<p style=\"width:1px\" >a</p>",
+            "<h1>a</h1><h6>b</h6>",
+            "<a><a></a></a>",
+            "<td>a</td>",
+        ] {
+            assert!(proves(html), "{html}");
+        }
+        assert!(proves(&("<div>".repeat(DEPTH) + &"</div>".repeat(DEPTH))));
+    }
+
+    #[test]
+    fn not_proved() {
+        for html in [
+            // not understood
+            "<",
+            "a < b",
+            "<3",
+            "<P>a</P>",
+            "<p >a</P>",
+            "<!-- a -->",
+            "<!DOCTYPE html>",
+            "<?x?>",
+            "<![CDATA[a]]>",
+            "<p>a</p >",
+            "<p",
+            "<p class=\"",
+            "<p class=\"a",
+            "<p class='a\">b</p>",
+            "<p class=a>b</p>",
+            "<p class = \"a\">b</p>",
+            "<p class=\"a\"id=\"b\">c</p>",
+            "<p/class=\"a\">b</p>",
+            "<p class>a</p>",
+            "<\u{e9}>",
+            // not balanced
+            "<p>",
+            "</p>",
+            "<p></div>",
+            "<b><i></b></i>",
+            "<p/>",
+            "</br>",
+            "<br></br>",
+            "<img></img>",
+            "<div/></div>",
+            // not allowed
+            "<script></script>",
+            "<svg></svg>",
+            "<form></form>",
+            "<input>",
+            "<iframe></iframe>",
+            "<x></x>",
+            "<textarea></textarea>",
+            "<plaintext>",
+            "<xmp></xmp>",
+            "<listing></listing>",
+            "<template></template>",
+            "<p onclick=\"a\">b</p>",
+            "<p markdown=\"1\">a</p>",
+            "<p data-bind=\"a\">b</p>",
+            "<p xml:lang=\"a\">b</p>",
+            "<a target=\"_blank\">a</a>",
+            "<p id=\"1\">a</p>",
+            "<p id=\"\">a</p>",
+            "<p dir=\"x\">a</p>",
+            "<p class=\"a\" class=\"b\">c</p>",
+            "<p title=\"<\">a</p>",
+            "<p title=\"`\">a</p>",
+            "<a href=\"javascript:a\">b</a>",
+            "<img srcset=\"a 1x, b:c 2x\"/>",
+            "<p style=\"position:fixed\">a</p>",
+            // characters
+            "&#0;",
+            "a&#x202e;b",
+            "<p title=\"&#1;\">a</p>",
+            "&#xD83D;&#xDE00;",
+            "&#150;",
+            "&#8232;",
+            "&#x110000;",
+        ] {
+            assert!(!proves(html), "{html}");
+        }
+        assert!(!proves(&("<div>".repeat(DEPTH + 1) + &"</div>".repeat(DEPTH + 1))));
+        let many: String = (0..=ATTRIBUTES).flat_map(|i| [" data-".to_owned(), i.to_string()]).collect();
+        assert!(!proves(&format!("<p{many}></p>")));
+    }
+
+    #[test]
+    fn what_would_grow_without_measure_is_not_proved() {
+        let wrapped = |length: usize, times: usize| {
+            let title = "x".repeat(length);
+            format!("<p><b title=\"{title}\">{}</b></p>", "<div>t</div>".repeat(times))
+        };
+        assert!(proves(&wrapped(100, 1000)));
+        assert!(!proves(&wrapped(10_000, 1000)));
+    }
 }

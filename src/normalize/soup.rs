@@ -1,6 +1,6 @@
 //! Tag soup: cutting any text into tokens as browsers do, folding it to one line, and nesting it.
 //!
-//! Nothing here decides about safety. [`nested`] stands before the parsers whose cost explodes on
+//! Nothing here decides about safety. `nested` stands before the parsers whose cost explodes on
 //! hostile input (html5ever is quadratic in depth, in attributes and in misnested formatting), and
 //! turns whatever comes into well-nested markup of bounded depth, near to what a browser would build.
 
@@ -313,3 +313,82 @@ pub(super) fn is_balanced(html: &str) -> bool {
 
 const VOID: &[&str] =
     &["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cut(html: &str) -> Vec<String> {
+        Tokens::new(html)
+            .map(|token| match token {
+                Token::Text(text) => format!("text {text}"),
+                Token::Hidden(text) => format!("hidden {text}"),
+                Token::End(tag) => format!("end {}", tag.name),
+                Token::Start(tag) => {
+                    let pairs = tag.attributes().map(|a| format!(" {}={}", a.name, a.value));
+                    format!("start {}{}", tag.name, pairs.collect::<String>())
+                }
+            })
+            .collect()
+    }
+
+    #[test]
+    fn tokens() {
+        for (html, tokens) in [
+            ("", vec![]),
+            ("a<b>c</B >", vec!["text a", "start b", "text c", "end B"]),
+            ("<a b=c d='e' f=\"g>\" h i = j/k>", vec!["start a b=c d=e f=g> h= i=j/k"]),
+            ("<a/b=c/d\n=x=y =z>", vec!["start a b=c/d =x=y =z="]),
+            ("a < b <3 <", vec!["text a < b <3 <"]),
+            (
+                "<!-- a > b --!>c<!-->d<!x>e<?y?>f</>g</1>",
+                vec![
+                    "hidden <!-- a > b --!>",
+                    "text c",
+                    "hidden <!-->",
+                    "text d",
+                    "hidden <!x>",
+                    "text e",
+                    "hidden <?y?>",
+                    "text f",
+                    "hidden </>",
+                    "text g",
+                    "hidden </1>",
+                ],
+            ),
+            ("<script><b></script >c", vec!["start script", "hidden <b>", "end script", "text c"]),
+            ("<textarea></b></TEXTAREA>", vec!["start textarea", "text </b>", "end TEXTAREA"]),
+            ("<title>a<b>", vec!["start title", "text a", "start b"]),
+            ("<a b=\"c>d</a>", vec!["start a b=c", "text d", "end a"]),
+            ("a<b c", vec!["text a", "hidden <b c"]),
+            ("a<!-- b", vec!["text a", "hidden <!-- b"]),
+        ] {
+            assert_eq!(cut(html), tokens, "{html}");
+        }
+    }
+
+    #[test]
+    fn folding() {
+        for (html, line) in [
+            ("a\nb\r\n\r\nc", "a b c"),
+            ("<p\nclass=\"a\nb\">\n</p\n>", "<p class=\"a b\"> </p >"),
+            ("<PRE>a\r\nb\rc\n\n<b\n>d\n</b></PRE>\n", "<PRE>a&#10;b&#10;c&#10;&#10;<b >d&#10;</b></PRE> "),
+            ("<textarea>\n</textarea>\n", "<textarea>&#10;</textarea> "),
+            ("<script>a\nb</script><!--\n-->", "<script>a b</script><!-- -->"),
+            ("<img alt='a\nb' SRC='c\n\nd' href=e\n>", "<img alt='a b' SRC='cd' href=e >"),
+        ] {
+            assert_eq!(folded(html), line, "{html}");
+        }
+        assert!(matches!(folded("<pre>a b</pre>"), Cow::Borrowed(_)));
+    }
+
+    #[test]
+    fn balance() {
+        for html in ["", "a<br>b", "<P>a</p><script><b></script>", "<x><y/></y></x>", "<input><p></p>"] {
+            assert!(is_balanced(html), "{html}");
+        }
+        for html in ["<p>", "</p>", "<p/>", "<b><i></b></i>", "<li>a<li>b"] {
+            assert!(!is_balanced(html), "{html}");
+        }
+    }
+}

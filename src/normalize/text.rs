@@ -32,10 +32,12 @@ fn all_legal(text: &str) -> bool {
 
 /// May begin a character that is not legal. Without a branch, so that it becomes vector code.
 fn is_suspect(bytes: &[u8]) -> bool {
-    bytes.iter().fold(false, |suspect, &b| {
-        let control = b < 0x20 && b != b'\t' && b != b'\n' && b != b'\r';
-        suspect | control | (b == 0x7F) | (b == 0xC2) | (b == 0xE2) | (b >= 0xEF)
-    })
+    let suspect = bytes.iter().fold(0_u8, |suspect, &b| {
+        let breaks = u8::from(b == b'\t') | u8::from(b == b'\n') | u8::from(b == b'\r');
+        let lead = u8::from(b == 0x7F) | u8::from(b == 0xC2) | u8::from(b == 0xE2) | u8::from(b >= 0xEF);
+        suspect | (u8::from(b < 0x20) & !breaks) | lead
+    });
+    suspect != 0
 }
 
 /// A character that may stand in a text as it is.
@@ -108,7 +110,7 @@ fn decode_to(text: &str, place: Place, out: &mut String) {
 }
 
 fn numeric_to<'a>(reference: &'a str, out: &mut String) -> &'a str {
-    let Some((c, length)) = numeric(reference) else {
+    let Some((c, length)) = character(reference) else {
         out.push('&');
         return reference;
     };
@@ -117,9 +119,51 @@ fn numeric_to<'a>(reference: &'a str, out: &mut String) -> &'a str {
     &reference[length..]
 }
 
-/// The character of a numeric reference (given from its `#`) and the length of the reference; no
-/// character for a surrogate or the like. U+0080 to U+009F mean what they do in windows-1252.
-pub(super) fn numeric(reference: &str) -> Option<(Option<char>, usize)> {
+/// The text without numeric references that stand for no character; two that stand for the halves of
+/// one (`&#55357;&#56832;`, as old software wrote emoji) become that character.
+pub(super) fn mended(text: &str) -> Cow<'_, str> {
+    if !text.contains("&#") {
+        return Cow::Borrowed(text);
+    }
+    let mut out = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(at) = rest.find("&#") {
+        let reference = &rest[at + 1..];
+        out.push_str(&rest[..at]);
+        rest = reference;
+        match numeric(reference) {
+            Some((number, _)) if number == 0 || char::from_u32(number).is_none() => {
+                rest = numeric_to(reference, &mut out);
+            }
+            _ => out.push('&'),
+        }
+    }
+    out.push_str(rest);
+    Cow::Owned(out)
+}
+
+/// The character of a numeric reference (given from its `#`), if it stands for one, and the length of
+/// the reference. U+0080 to U+009F mean what they do in windows-1252.
+fn character(reference: &str) -> Option<(Option<char>, usize)> {
+    let (number, length) = numeric(reference)?;
+    let c = match number {
+        0 => None,
+        0x80..=0x9F => Some(WINDOWS_1252[number as usize - 0x80]),
+        0xD800..=0xDBFF => {
+            let second = reference[length..].strip_prefix('&').and_then(numeric);
+            if let Some((low @ 0xDC00..=0xDFFF, more)) = second {
+                let joined = 0x1_0000 + ((number - 0xD800) << 10) + (low - 0xDC00);
+                return Some((char::from_u32(joined), length + 1 + more));
+            }
+            None
+        }
+        _ => char::from_u32(number),
+    };
+    Some((c, length))
+}
+
+/// The number of a numeric reference (given from its `#`), and the length of the reference.
+pub(super) fn numeric(reference: &str) -> Option<(u32, usize)> {
     let body = reference.strip_prefix('#')?;
     let (digits, radix) = match body.strip_prefix(['x', 'X']) {
         Some(digits) => (digits, 16),
@@ -136,12 +180,7 @@ pub(super) fn numeric(reference: &str) -> Option<(Option<char>, usize)> {
         _ => u32::MAX,
     };
     let length = reference.len() - digits.len() + count;
-    let length = length + usize::from(digits[count..].starts_with(';'));
-    let c = match number {
-        0x80..=0x9F => Some(WINDOWS_1252[number as usize - 0x80]),
-        _ => char::from_u32(number).filter(|c| *c != '\0'),
-    };
-    Some((c, length))
+    Some((number, length + usize::from(digits[count..].starts_with(';'))))
 }
 
 const WINDOWS_1252: [char; 32] = [
@@ -192,7 +231,7 @@ const LEGACY: &[&str] = &[
     "ucirc", "uuml", "yacute", "thorn", "yuml",
 ];
 
-/// The text with `&`, `<`, `>` and `"` written as character references.
+/// The text with what means something in text or in a value written as character references.
 pub(super) fn escape(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + text.len() / 8);
     for c in text.chars() {
@@ -201,8 +240,72 @@ pub(super) fn escape(text: &str) -> String {
             '<' => out.push_str("&lt;"),
             '>' => out.push_str("&gt;"),
             '"' => out.push_str("&quot;"),
+            '`' => out.push_str("&#96;"),
             _ => out.push(c),
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn legal_text_is_not_touched() {
+        for same in ["", "a\tb\nc\r\n", "中文，“测试”…　。", "é\u{a0}ß", "\u{200f}שלום", "😀👩‍💻", "\u{fffd}"]
+        {
+            assert!(matches!(legal(same), Cow::Borrowed(kept) if kept == same), "{same}");
+        }
+    }
+
+    #[test]
+    fn illegal_characters_go() {
+        assert_eq!(legal("a\0\u{b}\u{1f}\u{7f}\u{80}\u{9f}b"), "ab");
+        assert_eq!(legal("a\u{85}b\u{2028}c\u{2029}d"), "a\nb\nc\nd");
+        assert_eq!(legal("\u{feff}a\u{fffe}\u{ffff}\u{fdd0}\u{1ffff}\u{10fffe}b"), "ab");
+        assert_eq!(legal("jpg\u{202e}exe\u{202c}\u{2066}\u{2069}"), "jpgexe");
+        // wherever it stands in a long text
+        for before in 0..200 {
+            let text = format!("{}é\u{202e}{}", "文".repeat(before), "x".repeat(70));
+            assert_eq!(legal(&text), text.replace('\u{202e}', ""));
+        }
+    }
+
+    #[test]
+    fn plain_text() {
+        for (html, text) in [
+            ("", ""),
+            ("<p>a</p><p>b</p>", "a b"),
+            ("a<br>b<br/>c", "a b c"),
+            ("<b>b</b>old<i>er</i>", "bolder"),
+            ("<table><tr><td>a<td>b</table>", "a b"),
+            ("a<script>x()</script><style>p{}</style><!-- c -->b", "a b"),
+            ("  a \u{a0}\u{3000}\n b&nbsp;&#12288;c ", "a b c"),
+            ("AT&amp;T &lt;b&gt; &eacute;&#233;&#xE9; &hellip;", "AT&T <b> ééé …"),
+            ("AT&T, R&D; &copy 2021 &nosuch; &", "AT&T, R&D; © 2021 &nosuch; &"),
+            ("&#147;x&#148; &#128;", "“x” €"),
+            ("&#55357;&#56832; &#55357;x &#0; &#x110000; &#99999999999;", "😀 x"),
+            ("&#x202e;a&#8232;b&#31;", "a b"),
+            ("1 < 2 and 3 <4", "1 < 2 and 3 <4"),
+            ("cut off <a href=\"http://x", "cut off"),
+            ("unclosed <a href=\"x>quote</a> goes on", "unclosed quote goes on"),
+            ("How to use <script> tags", "How to use tags"),
+            ("<p title=\"a > b\">x</p>", "x"),
+            ("中文<b>加粗</b>文字", "中文加粗文字"),
+        ] {
+            assert_eq!(plain(html), text, "{html}");
+        }
+    }
+
+    #[test]
+    fn values_are_not_text() {
+        assert_eq!(value("?a=1&copy=2&amp;b&ampc;&lt"), "?a=1&copy=2&b&ampc;<");
+        assert_eq!(value("&#106;s&colon;"), "js:");
+    }
+
+    #[test]
+    fn references_to_nothing_are_mended() {
+        assert_eq!(mended("a&#0;b&#xD83D;&#xDE00;c&#xDE00;&#65;&#x;&amp;"), "ab😀c&#65;&#x;&amp;");
+    }
 }
