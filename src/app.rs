@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Instant;
 
-use crate::archive::FolderArchive;
+use crate::archive::{Archive, FolderArchive};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config, Feed, Problem, Source};
 use crate::daemon::{self, DaemonError};
@@ -254,11 +254,14 @@ impl App {
     }
 }
 
-/// Takes in what an unclean stop left between archive and index.
+/// Mends what an unclean stop left, in the archive first, then between archive and index.
 async fn heal(poller: &LocalPoller) -> Result<Vec<String>, AppError> {
+    let mut healed = poller.archive.recover().await.map_err(PollError::from)?;
     let lines = ingest::catch_up(&*poller.index, &*poller.archive, &poller.config.topics).await?;
-    let healed = (lines > 0).then(|| format!("the index did not know {lines} lines of the ledger; it took them in"));
-    Ok(healed.into_iter().collect())
+    if lines > 0 {
+        healed.push(format!("the index did not know {lines} lines of the ledger; it took them in"));
+    }
+    Ok(healed)
 }
 
 /// Publishes the topics that changed.

@@ -144,9 +144,7 @@ fn warn_about(report: &FeedReport, volume: Volume) {
     if let Some(error) = &report.error {
         warn(error);
     }
-    for reject in &report.rejects {
-        warn(&format!("feed `{}`: an entry was left out: {reject}", report.feed));
-    }
+    warn_all(&report.notes);
 }
 
 /// Totals of a poll.

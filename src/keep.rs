@@ -3,7 +3,7 @@
 use crate::archive::{Batch, Kept, Line, Op, SourceLine};
 use crate::identity::{self, Alias, Identity};
 use crate::index::Remember;
-use crate::model::{FeedSource, Fingerprint, Post, PostPath, Record, Timestamp, Topic};
+use crate::model::{FeedSource, Fingerprint, Post, PostPath, Record, Revisions, Timestamp, Topic};
 use crate::plan::{self, Change, Plan, Sighting};
 use crate::post;
 use crate::topic::{self, Subject};
@@ -43,6 +43,7 @@ pub fn batch(
         posts: drafts.iter().map(|draft| kept(draft, feed, seen)).collect(),
         notes: sightings.iter().map(|sighting| note(sighting, feed, seen)).collect(),
         source,
+        raw: None,
     }
 }
 
@@ -63,7 +64,8 @@ fn kept(draft: &Draft, feed: &FeedSource, seen: Timestamp) -> Kept {
             let rev = former.revisions + 1;
             let aliases = new_address(&change.identity, change.key, former);
             let line = Line { op: Op::Revise, rev: Some(rev), aliases, ..common };
-            let replaces = PostPath::parse(&former.path).map(|path| (path, rev));
+            let number = Some(rev).filter(|_| feed.revisions == Revisions::Keep);
+            let replaces = PostPath::parse(&former.path).map(|path| (path, number));
             Kept { post: draft.post.clone(), replaces, line }
         }
     }

@@ -13,9 +13,10 @@ pub mod post;
 pub mod read;
 pub mod schedule;
 pub mod topic;
-// Floor 2: the five edges.
+// Floor 2: the five edges, and the disk that two of them write to.
 pub mod archive;
 pub mod clock;
+pub mod disk;
 pub mod fetch;
 pub mod index;
 pub mod site;

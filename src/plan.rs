@@ -1,7 +1,7 @@
 //! Which entries of a document are new, revised, known or left out.
 
 use crate::identity::{Alias, Decision, Identity, Known, decide};
-use crate::model::{Entry, EntryKey, FeedId, Record};
+use crate::model::{Entry, EntryKey, FeedId, Record, Revisions};
 
 /// An entry that has to be written.
 #[derive(Clone, Debug)]
@@ -50,22 +50,35 @@ pub struct Plan {
     pub sightings: Vec<Sighting>,
     /// Entries that are known and unchanged.
     pub duplicates: usize,
+    /// Posts whose text changes so often that changes are no longer kept, by path.
+    pub flapping: Vec<String>,
+    /// The feed dealt its ids anew: guids were not believed.
+    pub id_reset: bool,
 }
 
+/// A text that changed this often holds a clock or a counter.
+pub const MOST_REVISIONS: u32 = 24;
+
 /// Decides for every entry of one document what has to happen.
-pub fn entries(found: Vec<(Entry, Identity)>, known: &[Known]) -> Plan {
+pub fn entries(found: Vec<(Entry, Identity)>, known: &[Known], revisions: Revisions) -> Plan {
     let document: Vec<Identity> = found.iter().map(|(_, identity)| identity.clone()).collect();
-    let mut plan = Plan::default();
-    for (((entry, identity), known), decision) in found.into_iter().zip(known).zip(decide(&document, known)) {
+    let decisions = decide(&document, known);
+    let mut plan = Plan { id_reset: decisions.id_reset, ..Plan::default() };
+    for (((entry, identity), known), decision) in found.into_iter().zip(known).zip(decisions.list) {
         let Decision { key, rule, known: former, repeats } = decision;
         match former {
-            _ if repeats => plan.duplicates += 1,
+            _ if repeats || known.forgotten => plan.duplicates += 1,
             None => {
                 let free = known.published.is_none_or(|holder| holder == key);
                 let id = identity.usable_id().filter(|_| free).map(str::to_owned);
                 plan.new.push(Change { entry, identity, key, rule, former: None, id });
             }
-            Some(record) if is_revision(&identity, &record) => {
+            Some(record) if is_revision(&identity, &record) && revisions != Revisions::Ignore => {
+                if record.revisions >= MOST_REVISIONS {
+                    plan.duplicates += 1;
+                    plan.flapping.push(record.path);
+                    continue;
+                }
                 plan.revised.push(Change { entry, identity, key, rule, former: Some(record), id: None });
             }
             Some(record) => {

@@ -17,7 +17,7 @@ use crate::keep;
 use crate::maintain::state::StateFile;
 use crate::model::{Entry, EntryKey, FeedId, FeedMeta, Timestamp, Validators};
 use crate::normalize::{self, Reject};
-use crate::plan;
+use crate::plan::{self, Plan};
 use crate::read::{self, Hints, ReadError};
 
 /// A finished feed waits this long for those before it, so that an article which two feeds bring
@@ -79,9 +79,9 @@ pub struct FeedReport {
     pub repaired: bool,
     /// One sentence, when it failed.
     pub error: Option<String>,
-    /// Why entries were left out.
+    /// What the operator should know: entries left out, ids dealt anew, texts that flap.
     #[serde(skip)]
-    pub rejects: Vec<Reject>,
+    pub notes: Vec<String>,
     /// Why it was skipped.
     #[serde(skip)]
     pub reason: Option<String>,
@@ -117,7 +117,7 @@ impl FeedReport {
             rejected: 0,
             repaired: false,
             error: None,
-            rejects: Vec::new(),
+            notes: Vec::new(),
             reason: None,
             took: Duration::ZERO,
         }
@@ -238,6 +238,7 @@ where
             }
             self.index.put_feed_states(changed).await?;
             self.archive.put_state(states.to_text()).await?;
+            self.archive.settle().await?;
         }
         reports.sort_by(|a, b| a.feed.cmp(&b.feed));
         Ok(reports)
@@ -374,12 +375,12 @@ where
         let ids: Vec<Identity> = found.iter().map(|(_, identity)| identity.clone()).collect();
         let known = if ids.is_empty() { Vec::new() } else { self.index.records(&ids).await? };
         let known = self.without_lost_posts(known).await?;
-        let mut plan = plan::entries(found, &known);
+        let mut plan = plan::entries(found, &known, feed.source.revisions);
         report.new = plan.new.len();
         report.revised = plan.revised.len();
         report.duplicate = plan.duplicates;
         report.rejected = rejects.len();
-        report.rejects = rejects;
+        report.notes = notes(&feed.source.id, &rejects, &plan);
         if round.options.dry_run {
             // Nothing is remembered, so an entry of two feeds has to be counted once by hand.
             let known = plan.new.iter().filter(|change| !round.would_be_new.insert(change.key)).count();
@@ -473,6 +474,20 @@ impl Round<'_> {
     }
 }
 
+/// What the operator should know of a document.
+fn notes(feed: &FeedId, rejects: &[Reject], plan: &Plan) -> Vec<String> {
+    let mut notes: Vec<String> =
+        rejects.iter().map(|reject| format!("feed `{feed}`: an entry was left out: {reject}")).collect();
+    if plan.id_reset {
+        notes.push(format!("feed `{feed}`: it dealt its ids anew; entries were recognised by link, title and text"));
+    }
+    notes.extend(plan.flapping.iter().map(|path| {
+        let most = plan::MOST_REVISIONS;
+        format!("feed `{feed}`: `{path}` changed more than {most} times; further versions are not kept")
+    }));
+    notes
+}
+
 /// The next feed to keep: the first that is ready, unless one before it is still in flight and
 /// younger than the patience.
 fn next_in_order<T>(ready: &BTreeMap<usize, T>, in_flight: &BTreeMap<usize, Instant>) -> Option<usize> {
@@ -494,7 +509,7 @@ fn document(feed: &Feed, body: Body, seen: Timestamp) -> Result<Document, FeedEr
             Err(reject) => rejects.push(reject),
         }
     }
-    let identities = identity::keys(&entries);
+    let identities = identity::keys(&entries, feed.source.dedup);
     let found = entries.into_iter().zip(identities).collect();
     Ok(Document { found, meta, rejects, validators: body.validators, seen })
 }

@@ -1,8 +1,10 @@
 //! Published files: replaced whole, and only when their bytes change.
 
-use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::disk::{Disk, LocalDisk, temporary};
 
 /// Why a published file could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -26,36 +28,37 @@ pub enum Replaced {
 #[derive(Clone, Debug)]
 pub struct Site {
     root: PathBuf,
+    disk: Arc<dyn Disk>,
 }
 
 impl Site {
-    /// Published files below `root`.
+    /// Published files below `root` on this machine's disk.
     pub fn new(root: PathBuf) -> Self {
-        Self { root }
+        Self::on(Arc::new(LocalDisk), root)
+    }
+
+    /// Published files on another disk.
+    pub fn on(disk: Arc<dyn Disk>, root: PathBuf) -> Self {
+        Self { root, disk }
     }
 
     /// True when the file is there.
     pub fn has(&self, relative: &str) -> bool {
-        self.root.join(relative).is_file()
+        matches!(self.disk.length(&self.root.join(relative)), Ok(Some(_)))
     }
 
     /// Replaces a file by rename, so that a reader sees a complete one at every instant.
     pub fn replace(&self, relative: &str, bytes: &[u8]) -> Result<Replaced, SiteError> {
         let path = self.root.join(relative);
-        if fs::read(&path).is_ok_and(|old| old == bytes) {
+        if self.disk.read(&path, 0).is_ok_and(|old| old == bytes) {
             return Ok(Replaced::Equal);
         }
         let folder = path.parent().unwrap_or(&self.root);
-        fs::create_dir_all(folder).map_err(|e| failed(folder, "made", e))?;
-        let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let temporary = folder.join(format!(".{name}.tmp"));
-        let write = || -> io::Result<()> {
-            let mut file = File::create(&temporary)?;
-            file.write_all(bytes)?;
-            file.sync_all()
-        };
-        write().map_err(|e| failed(&temporary, "written", e))?;
-        fs::rename(&temporary, &path).map_err(|e| failed(&path, "put in place", e))?;
+        self.disk.make_folder(folder).map_err(|e| failed(folder, "made", e))?;
+        let written = temporary(&path);
+        self.disk.write(&written, bytes).map_err(|e| failed(&written, "written", e))?;
+        self.disk.sync(&written).map_err(|e| failed(&written, "synced", e))?;
+        self.disk.rename(&written, &path).map_err(|e| failed(&path, "put in place", e))?;
         Ok(Replaced::Changed)
     }
 }

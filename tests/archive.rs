@@ -113,6 +113,46 @@ fn a_torn_ledger_line_is_cut_off_before_the_next_one() {
     assert_eq!(house.ledger().len(), 2);
 }
 
+/// As after a crash between the sync and the renames: files under temporary names, lines written.
+fn undo_renames(house: &House, posts: &std::collections::BTreeMap<String, String>) {
+    for path in posts.keys() {
+        let path = house.path(&format!("data/archive/{path}"));
+        let name = path.file_name().expect("name").to_string_lossy().into_owned();
+        fs::rename(&path, path.with_file_name(format!(".{name}.tmp"))).expect("renamed");
+    }
+    house.write("data/archive/_ledger/.unclean", b"");
+    fs::remove_dir_all(house.path("data/index")).expect("removed");
+}
+
+#[test]
+fn a_batch_that_was_synced_is_finished() {
+    let house = House::new();
+    house.config(ONE).serves("/a.xml", entries(3));
+    house.run(["poll"]).success();
+    let (posts, ledger) = (house.posts(), house.ledger());
+    undo_renames(&house, &posts);
+    let run = house.run(["poll", "--force"]).summary("1 read (3 duplicates)").success();
+    assert!(run.stderr.contains("3 posts under temporary names"), "{}", run.stderr);
+    assert_eq!(house.posts(), posts);
+    assert_eq!(house.ledger(), ledger);
+}
+
+#[test]
+fn a_batch_that_was_not_synced_is_taken_back_and_comes_again() {
+    let house = House::new();
+    house.config(ONE).serves("/a.xml", entries(3));
+    house.run(["poll"]).success();
+    let posts = house.posts();
+    undo_renames(&house, &posts);
+    let torn = posts.keys().next().expect("post").replace("2021-07-28", ".2021-07-28") + ".tmp";
+    house.write(&format!("data/archive/{torn}"), b"---\nlayout: po");
+    let run = house.run(["poll", "--force"]).summary("1 read (1 new post, 2 duplicates)").success();
+    assert!(run.stderr.contains("1 ledger lines without posts"), "{}", run.stderr);
+    assert_eq!(house.posts(), posts);
+    assert_eq!(house.ledger().len(), 3);
+    assert!(!house.path(&format!("data/archive/{torn}")).exists());
+}
+
 #[test]
 fn an_unwritable_archive_stops_before_anything_is_marked() {
     let house = House::new();

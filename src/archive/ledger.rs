@@ -25,7 +25,7 @@ pub struct Line {
     #[serde(with = "moment")]
     pub seen: Timestamp,
     /// The entry's key.
-    #[serde(with = "hex")]
+    #[serde(with = "hex_key")]
     pub key: EntryKey,
     /// Where the post lies, relative to the archive.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -132,7 +132,7 @@ impl SourceLine {
     }
 }
 
-mod moment {
+pub(super) mod moment {
     use crate::model::Timestamp;
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 
@@ -147,7 +147,7 @@ mod moment {
     }
 }
 
-mod hex {
+pub(super) mod hex_key {
     use crate::model::EntryKey;
     use serde::{Deserialize, Deserializer, Serializer, de::Error};
 

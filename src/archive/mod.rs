@@ -1,7 +1,10 @@
 //! Posts, ledger and what else the archive keeps: the truth that everything can be rebuilt from.
 
+mod files;
 mod folder;
 mod ledger;
+mod raw;
+mod recover;
 
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -9,6 +12,7 @@ use std::path::PathBuf;
 
 pub use folder::FolderArchive;
 pub use ledger::{Line, Op, SourceLine};
+pub use raw::{RawAnswer, RawFragment, RawPoll};
 
 use crate::model::{EntryKey, LedgerPosition, Post, PostPath, Timestamp};
 use crate::post::PostError;
@@ -60,8 +64,9 @@ pub enum ArchiveError {
 pub struct Kept {
     /// The post.
     pub post: Post,
-    /// Where it lies already, and the number under which that version is kept; `None` when new.
-    pub replaces: Option<(PostPath, u32)>,
+    /// Where it lies already, and the number under which that version is to be kept; `None` when
+    /// the post is new.
+    pub replaces: Option<(PostPath, Option<u32>)>,
     /// Its ledger line; path and checksum are filled in by the archive.
     pub line: Line,
 }
@@ -75,6 +80,8 @@ pub struct Batch {
     pub notes: Vec<Line>,
     /// What the source says about itself, when that changed.
     pub source: Option<SourceLine>,
+    /// Where the new and revised entries came from, as received.
+    pub raw: Option<RawPoll>,
 }
 
 impl Batch {
@@ -99,6 +106,10 @@ pub struct SiteFacts {
 pub trait Archive: Send + Sync {
     /// Writes a batch durably and returns the ledger lines as written, posts first.
     fn write_all(&self, batch: Batch) -> impl Future<Output = Result<Vec<Line>, ArchiveError>> + Send;
+    /// Says that everything written so far is whole and known.
+    fn settle(&self) -> impl Future<Output = Result<(), ArchiveError>> + Send;
+    /// Finishes or takes back what an unclean stop left half done; says what was done.
+    fn recover(&self) -> impl Future<Output = Result<Vec<String>, ArchiveError>> + Send;
     /// Reads one post.
     fn read(&self, path: &PostPath) -> impl Future<Output = Result<Post, ArchiveError>> + Send;
     /// Which of these posts are gone.

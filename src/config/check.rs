@@ -13,7 +13,7 @@ use super::notes::{Notes, Spot, Taken, quote};
 use super::raw::Node;
 use super::values::{self, Bad};
 use super::{Config, Feed, Fetch, Server, Site, Storage};
-use crate::model::{FeedId, FeedSelection, FeedSource, Place, Topic};
+use crate::model::{Dedup, FeedId, FeedSelection, FeedSource, Place, Revisions, Topic};
 use crate::normalize::html::Cuts;
 use crate::post::Layout;
 use crate::schedule::Schedule;
@@ -113,6 +113,7 @@ fn storage(keys: &mut Keys<'_>) -> Storage {
         index: keys.or("index", PathBuf::from("data/index"), values::path),
         public: keys.or("public", PathBuf::from("data/public"), values::path),
         layout: keys.or("layout", Layout::Month, values::layout),
+        raw: keys.or("raw", true, values::raw),
     };
     let mut folders = Taken::new();
     for (key, path) in [("archive", &storage.archive), ("index", &storage.index), ("public", &storage.public)] {
@@ -189,6 +190,8 @@ fn feed(keys: &mut Keys<'_>, default: &Rhythm, seen: &mut Seen) -> Option<Feed> 
     let enabled = keys.or("enabled", true, values::truth);
     let language = keys.optional("language", values::language);
     let tags = keys.list("tags", values::line);
+    let dedup = keys.or("dedup", Dedup::Auto, values::dedup);
+    let revisions = keys.or("revisions", Revisions::Keep, values::revisions);
     let schedule = feed_schedule(keys, default);
     let cuts = cuts(keys);
 
@@ -202,7 +205,7 @@ fn feed(keys: &mut Keys<'_>, default: &Rhythm, seen: &mut Seen) -> Option<Feed> 
     if let Some(url) = &url {
         keys.unique("url", url.as_str().to_owned(), &mut seen.feed_urls, "another feed has this address");
     }
-    let source = FeedSource { id: id?, name: name?, url: url?, language, tags };
+    let source = FeedSource { id: id?, name: name?, url: url?, language, tags, dedup, revisions };
     Some(Feed { source, enabled, schedule: schedule?, cuts: cuts? })
 }
 

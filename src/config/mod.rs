@@ -75,6 +75,8 @@ pub struct Storage {
     pub public: PathBuf,
     /// Where new posts are put.
     pub layout: Layout,
+    /// Whether the source fragments of entries are kept beside the posts.
+    pub raw: bool,
 }
 
 /// The HTTP server of the daemon.

@@ -16,7 +16,7 @@ use serde::de::{DeserializeSeed, Deserializer, EnumAccess, Error as _, IgnoredAn
 /// A value of the file.
 #[derive(Debug)]
 pub(super) struct Node {
-    /// Its place in the order of reading; see [`line`].
+    /// Its place in the order of reading; see [`line()`].
     pub number: usize,
     /// What stands there.
     pub value: Value,
@@ -38,7 +38,7 @@ pub(super) enum Value {
 #[derive(Debug)]
 pub(super) struct Entry {
     pub key: String,
-    /// The number of the key; see [`line`].
+    /// The number of the key; see [`line()`].
     pub number: usize,
     pub node: Node,
 }

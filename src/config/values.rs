@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use url::{Host, Url};
 
 use super::{Allow, units};
-use crate::model::{FeedId, Place, TopicId};
+use crate::model::{Dedup, FeedId, Place, Revisions, TopicId};
 use crate::post::Layout;
 
 /// Why a value is refused.
@@ -48,6 +48,19 @@ pub(super) fn layout(text: &str) -> Result<Layout, Bad> {
 
 pub(super) fn place(text: &str) -> Result<Place, Bad> {
     choice(text, &[("title", Place::Title), ("body", Place::Body), ("tags", Place::Tags)])
+}
+
+pub(super) fn dedup(text: &str) -> Result<Dedup, Bad> {
+    choice(text, &[("auto", Dedup::Auto), ("url", Dedup::Url), ("guid", Dedup::Guid)])
+}
+
+pub(super) fn revisions(text: &str) -> Result<Revisions, Bad> {
+    choice(text, &[("keep", Revisions::Keep), ("replace", Revisions::Replace), ("ignore", Revisions::Ignore)])
+}
+
+/// Whether source fragments are kept.
+pub(super) fn raw(text: &str) -> Result<bool, Bad> {
+    choice(text, &[("items", true), ("none", false)])
 }
 
 fn choice<T: Copy>(text: &str, choices: &[(&str, T)]) -> Result<T, Bad> {

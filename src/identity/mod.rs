@@ -9,9 +9,9 @@ use unicode_normalization::UnicodeNormalization;
 use url::Url;
 
 pub use canonical::{VERSION, canonical_url};
-pub use rules::{Decision, Known, decide};
+pub use rules::{Decision, Decisions, Known, decide};
 
-use crate::model::{CanonicalUrl, Entry, EntryKey, FeedId, Fingerprint, Timestamp};
+use crate::model::{CanonicalUrl, Dedup, Entry, EntryKey, FeedId, Fingerprint, Timestamp};
 
 /// Something that leads to a key besides the key itself.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -69,6 +69,8 @@ pub struct Identity {
     pub pair_is_void: bool,
     /// The text is long enough to know an entry by.
     pub text_is_telling: bool,
+    /// Which rules the feed wants.
+    pub dedup: Dedup,
 }
 
 impl Identity {
@@ -136,9 +138,11 @@ pub fn text_fingerprint(body: &str) -> (Fingerprint, bool) {
 }
 
 /// Works out what the entries of one document can be recognised by.
-pub fn keys(entries: &[Entry]) -> Vec<Identity> {
-    let links: Vec<Option<CanonicalUrl>> = entries.iter().map(|e| canonical_url(e.link.as_ref()?)).collect();
-    let facts: Vec<Facts> = entries.iter().zip(&links).map(|(entry, link)| Facts::of(entry, link.as_ref())).collect();
+pub fn keys(entries: &[Entry], dedup: Dedup) -> Vec<Identity> {
+    let link = |entry: &Entry| canonical_url(entry.link.as_ref().filter(|_| dedup != Dedup::Guid)?);
+    let links: Vec<Option<CanonicalUrl>> = entries.iter().map(link).collect();
+    let facts = entries.iter().zip(&links).map(|(entry, link)| Facts::of(entry, link.as_ref(), dedup));
+    let facts: Vec<Facts> = facts.collect();
     let guids = count(facts.iter().filter_map(|f| f.guid));
     let shared = distinct_per(facts.iter().filter_map(|f| Some((f.link?, f.content()))));
     let pairs = distinct_per(facts.iter().map(|f| ((f.base(), f.title), f.text)));
@@ -157,9 +161,11 @@ pub fn keys(entries: &[Entry]) -> Vec<Identity> {
                 title: f.title,
                 text: f.text,
                 claimed: f.claimed(),
-                link_is_shared: f.link.is_some_and(|link| shared.get(&link).is_some_and(|n| *n > 1)),
+                dedup,
+                link_is_shared: dedup == Dedup::Auto
+                    && f.link.is_some_and(|link| shared.get(&link).is_some_and(|n| *n > 1)),
                 pair_is_void,
-                text_is_telling: f.text_is_telling,
+                text_is_telling: f.text_is_telling && dedup == Dedup::Auto,
             }
         })
         .collect()
@@ -176,12 +182,12 @@ struct Facts<'a> {
 }
 
 impl<'a> Facts<'a> {
-    fn of(entry: &'a Entry, link: Option<&'a CanonicalUrl>) -> Self {
+    fn of(entry: &'a Entry, link: Option<&'a CanonicalUrl>, dedup: Dedup) -> Self {
         let (text, text_is_telling) = text_fingerprint(&entry.body);
         Self {
             entry,
             link: link.map(CanonicalUrl::as_str),
-            guid: entry.guid.as_deref(),
+            guid: entry.guid.as_deref().filter(|_| dedup != Dedup::Url),
             title: title_fingerprint(&entry.title),
             text,
             text_is_telling,

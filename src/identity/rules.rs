@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::Identity;
-use crate::model::{EntryKey, Fingerprint, Found, Record};
+use crate::model::{Dedup, EntryKey, Fingerprint, Found, Record};
 
 /// What the index knows under each thing an entry can be recognised by.
 #[derive(Clone, Debug, Default)]
@@ -18,6 +18,8 @@ pub struct Known {
     pub text: Option<Found>,
     /// Under the key with discriminator.
     pub discriminated: Option<Found>,
+    /// A forgotten entry is recognised by one of these ways.
+    pub forgotten: bool,
     /// Who is published under the entry's guid.
     pub published: Option<EntryKey>,
 }
@@ -49,6 +51,15 @@ pub struct Decision {
     pub repeats: bool,
 }
 
+/// What was decided about a document.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decisions {
+    /// One for each entry.
+    pub list: Vec<Decision>,
+    /// The feed dealt its ids anew: guids were not believed.
+    pub id_reset: bool,
+}
+
 /// From this many matches by guid on, a document can show that the feed dealt its ids anew.
 const RESET_FROM: usize = 5;
 /// … when more than this share of them disagree in title and text (percent).
@@ -59,7 +70,7 @@ const RESET_SHARE: usize = 30;
 /// Rules 2 to 4 run over the whole document first, because rule 5 and 6 depend on which known
 /// entries are still in it. The result does not depend on the order of the entries except between
 /// entries that cannot be told apart.
-pub fn decide(document: &[Identity], known: &[Known]) -> Vec<Decision> {
+pub fn decide(document: &[Identity], known: &[Known]) -> Decisions {
     let reset = is_id_reset(document, known);
     let mut matched: Vec<Option<(&Found, u8)>> = document
         .iter()
@@ -90,7 +101,7 @@ pub fn decide(document: &[Identity], known: &[Known]) -> Vec<Decision> {
         let repeats = !met.insert(key);
         decisions.push(Decision { key, rule, known: record, repeats });
     }
-    decisions
+    Decisions { list: decisions, id_reset: reset }
 }
 
 /// True when the feed dealt its ids anew: many matches by guid, and too many of them say nothing
@@ -110,7 +121,7 @@ fn is_id_reset(document: &[Identity], known: &[Known]) -> bool {
 
 /// Rule 2: the feed knows the guid.
 fn by_guid<'a>(entry: &Identity, known: &'a Known, reset: bool) -> Option<(&'a Found, u8)> {
-    let found = known.guid.as_ref().filter(|_| !reset)?;
+    let found = known.guid.as_ref().filter(|_| !reset && entry.dedup != Dedup::Url)?;
     let record = &found.record;
     let agrees = entry.title == record.title || entry.text == record.text || same_claim(entry, record);
     // A strong guid is believed even where all text changed; but not where the link changed too:
@@ -121,6 +132,9 @@ fn by_guid<'a>(entry: &Identity, known: &'a Known, reset: bool) -> Option<(&'a F
 
 /// Rule 3: link and title are known. Keeps entries of a shared link apart.
 fn by_pair<'a>(entry: &Identity, known: &'a Known) -> Option<(&'a Found, u8)> {
+    if entry.dedup != Dedup::Auto {
+        return None;
+    }
     let plain = known.url.as_ref().filter(|found| found.record.title == entry.title);
     let found = plain.or(known.pair.as_ref())?;
     let distinct = entry.pair_is_void && found.record.text != entry.text;
@@ -134,6 +148,9 @@ fn by_url<'a, 'd>(
     taken_by: impl Fn(EntryKey) -> Option<&'d Identity>,
 ) -> Option<(&'a Found, u8)> {
     let found = known.url.as_ref()?;
+    if entry.dedup == Dedup::Url {
+        return Some((found, 4));
+    }
     let record = &found.record;
     let same_feed = record.feed.as_ref() == Some(&entry.feed);
     let same_text = entry.text == record.text;

@@ -129,6 +129,7 @@ impl SledIndex {
             pair: self.by_alias(id.pair_alias())?,
             text: self.by_alias(id.text_alias())?,
             discriminated: by_key(Some(id.discriminated))?,
+            forgotten: false,
             published: match id.usable_id() {
                 Some(guid) => self.alias(&Alias::Published(guid.to_owned()))?,
                 None => None,

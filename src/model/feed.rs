@@ -35,6 +35,30 @@ impl fmt::Display for FeedId {
     }
 }
 
+/// What entries of a feed are recognised by.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Dedup {
+    /// All six rules.
+    #[default]
+    Auto,
+    /// The link alone: rules 4 and 6.
+    Url,
+    /// The guid alone: rules 2 and 6, as if the entries had no link.
+    Guid,
+}
+
+/// What happens when a known entry comes with another title or text.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Revisions {
+    /// The post takes the new version, the former one is kept beside it.
+    #[default]
+    Keep,
+    /// The post takes the new version, the former one goes.
+    Replace,
+    /// The post stays as it is.
+    Ignore,
+}
+
 /// A feed we read, as configured.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FeedSource {
@@ -48,6 +72,10 @@ pub struct FeedSource {
     pub language: Option<String>,
     /// Tags that every post of the feed gets.
     pub tags: Vec<String>,
+    /// What its entries are recognised by.
+    pub dedup: Dedup,
+    /// What a changed entry does.
+    pub revisions: Revisions,
 }
 
 impl FeedSource {

@@ -9,7 +9,7 @@ mod time;
 mod topic;
 
 pub use entry::{Enclosure, Entry};
-pub use feed::{FeedId, FeedMeta, FeedSource, Validators};
+pub use feed::{Dedup, FeedId, FeedMeta, FeedSource, Revisions, Validators};
 pub use key::{CanonicalUrl, EntryKey, hex};
 pub use post::{Post, PostPath};
 pub use record::{Fingerprint, Found, LedgerPosition, Record};

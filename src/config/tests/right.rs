@@ -6,7 +6,7 @@ use url::Url;
 
 use super::{SITE, problems_of, read_all};
 use crate::config::{Allow, Config, Feed, Fetch, Server, Site, Storage, includes};
-use crate::model::{FeedId, FeedSelection, FeedSource, Place, Topic, TopicId};
+use crate::model::{Dedup, FeedId, FeedSelection, FeedSource, Place, Revisions, Topic, TopicId};
 use crate::normalize::html::Cuts;
 use crate::post::Layout;
 use crate::schedule::Schedule;
@@ -24,6 +24,8 @@ fn feed(id: &str, name: &str, url: &str) -> Feed {
             url: Url::parse(url).unwrap(),
             language: None,
             tags: vec![],
+            dedup: Dedup::Auto,
+            revisions: Revisions::Keep,
         },
         enabled: true,
         schedule: Schedule::parse("@hourly", Tz::UTC).unwrap(),
@@ -63,6 +65,7 @@ fn a_site_is_enough() {
             index: PathBuf::from("data/index"),
             public: PathBuf::from("data/public"),
             layout: Layout::Month,
+            raw: true,
         },
         server: Server { listen: "127.0.0.1:8080".parse().unwrap() },
         fetch: Fetch {
@@ -93,6 +96,7 @@ storage:
   index: /srv/index
   public: /srv/public
   layout: flat
+  raw: none
 server:
   listen: "[::1]:80"
 fetch:
@@ -114,6 +118,8 @@ feeds:
     enabled: false
     language: zh-Hans
     tags: [新闻, 2021]
+    dedup: guid
+    revisions: ignore
     remove: [p.share, ".ads"]
     remove_text: ['^\s*分享']
   - { id: blog, name: " Ein Blog ", url: "file:///srv/blog.xml#top", remove: .ads }
@@ -143,6 +149,7 @@ fn all_keys() -> Config {
             index: PathBuf::from("/srv/index"),
             public: PathBuf::from("/srv/public"),
             layout: Layout::Flat,
+            raw: false,
         },
         server: Server { listen: "[::1]:80".parse().unwrap() },
         fetch: Fetch {
@@ -168,6 +175,8 @@ fn all_keys() -> Config {
                     url: Url::parse("https://www.rfa.org/arc/outboundfeeds/mandarin/rss/").unwrap(),
                     language: Some("zh-Hans".to_owned()),
                     tags: owned(&["新闻", "2021"]),
+                    dedup: Dedup::Guid,
+                    revisions: Revisions::Ignore,
                 },
                 enabled: false,
                 schedule: Schedule::parse("@daily", Tz::Europe__Berlin).unwrap(),

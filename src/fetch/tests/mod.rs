@@ -22,6 +22,8 @@ fn source(url: &str) -> FeedSource {
         url: Url::parse(url).unwrap(),
         language: None,
         tags: Vec::new(),
+        dedup: crate::model::Dedup::Auto,
+        revisions: crate::model::Revisions::Keep,
     }
 }
 

@@ -1,0 +1,159 @@
+//! The ledger's files: appended to, read from a known place on, cut where a line is torn.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::folder::{failed, unread};
+use super::{ArchiveError, Line};
+use crate::disk::Disk;
+use crate::model::LedgerPosition;
+
+/// The ledger's end is looked for in blocks of this size (bytes), doubled until it is found.
+const BLOCK: u64 = 64 << 10;
+
+/// A file that is written, but not part of the archive yet.
+pub(super) struct Pending {
+    /// Where its bytes are now.
+    pub(super) written: PathBuf,
+    /// Where they belong.
+    pub(super) last: PathBuf,
+    /// A ledger file, written at its place.
+    pub(super) is_ledger: bool,
+    /// Length of a ledger file before this batch.
+    pub(super) before: u64,
+}
+
+/// The files below `_ledger`.
+pub(super) struct LedgerFiles<'a> {
+    disk: &'a dyn Disk,
+    root: &'a Path,
+}
+
+/// The lines that the last batch added, and where they begin.
+pub(super) struct LastBatch {
+    pub(super) file: PathBuf,
+    pub(super) start: u64,
+    pub(super) lines: Vec<Line>,
+}
+
+impl<'a> LedgerFiles<'a> {
+    pub(super) fn new(disk: &'a dyn Disk, root: &'a Path) -> Self {
+        Self { disk, root }
+    }
+
+    pub(super) fn folder(&self) -> PathBuf {
+        self.root.join("_ledger")
+    }
+
+    /// Appends lines after the last whole one; a torn one, left by a crash, is cut off.
+    pub(super) fn append<T: serde::Serialize>(
+        &self,
+        name: &str,
+        lines: &[T],
+        pending: &mut Vec<Pending>,
+    ) -> Result<(), ArchiveError> {
+        let file = self.folder().join(name);
+        let mut text = String::new();
+        for line in lines {
+            text.push_str(&serde_json::to_string(line).map_err(|e| failed(&file, "written", e.into()))?);
+            text.push('\n');
+        }
+        let folder = self.folder();
+        self.disk.make_folder(&folder).map_err(|e| failed(&folder, "made", e))?;
+        let before = self.whole_length(&file).map_err(|e| unread(&file, e))?;
+        pending.push(Pending { written: file.clone(), last: file.clone(), is_ledger: true, before });
+        self.disk.append(&file, before, text.as_bytes()).map_err(|e| failed(&file, "written", e))
+    }
+
+    /// The length of a file up to and with its last line feed.
+    fn whole_length(&self, file: &Path) -> io::Result<u64> {
+        let Some(length) = self.disk.length(file)? else { return Ok(0) };
+        let mut block = BLOCK;
+        loop {
+            let start = length.saturating_sub(block);
+            let tail = self.disk.read(file, start)?;
+            match tail.iter().rposition(|b| *b == b'\n') {
+                Some(at) => return Ok(start + at as u64 + 1),
+                None if start == 0 => return Ok(0),
+                None => block *= 2,
+            }
+        }
+    }
+
+    /// The ledger's month files, sorted by name.
+    fn months(&self) -> Result<Vec<PathBuf>, ArchiveError> {
+        let folder = self.folder();
+        let mut files = self.disk.list(&folder).map_err(|e| unread(&folder, e))?;
+        files.retain(|path| is_month_file(path));
+        Ok(files)
+    }
+
+    /// How long each file is, torn lines left out.
+    pub(super) fn position(&self) -> Result<LedgerPosition, ArchiveError> {
+        self.months()?
+            .into_iter()
+            .map(|path| {
+                let length = self.whole_length(&path).map_err(|e| unread(&path, e))?;
+                Ok((file_name(&path), length))
+            })
+            .collect()
+    }
+
+    /// Lines that a position does not know, in the order of the files.
+    pub(super) fn lines_after(&self, known: &LedgerPosition) -> Result<Vec<Line>, ArchiveError> {
+        let mut lines = Vec::new();
+        for path in self.months()? {
+            let name = file_name(&path);
+            let start = known.iter().find(|(file, _)| *file == name).map_or(0, |(_, length)| *length);
+            let bytes = self.disk.read(&path, start).map_err(|e| unread(&path, e))?;
+            lines.extend(whole_lines(&bytes).filter_map(|(_, line)| serde_json::from_slice(line).ok()));
+        }
+        Ok(lines)
+    }
+
+    /// The last batch: the lines at the end that were written at the same time for the same feed.
+    pub(super) fn last_batch(&self) -> Result<Option<LastBatch>, ArchiveError> {
+        let Some(file) = self.months()?.pop() else { return Ok(None) };
+        let length = self.whole_length(&file).map_err(|e| unread(&file, e))?;
+        let mut block = BLOCK;
+        loop {
+            let from = length.saturating_sub(block);
+            let bytes = self.disk.read(&file, from).map_err(|e| unread(&file, e))?;
+            let all: Vec<(u64, Line)> = whole_lines(&bytes)
+                // The first line of a block may have begun before it.
+                .skip(usize::from(from > 0))
+                .filter_map(|(at, line)| Some((from + at as u64, serde_json::from_slice(line).ok()?)))
+                .collect();
+            let Some((_, last)) = all.last() else { return Ok(None) };
+            let same = |line: &Line| line.seen == last.seen && line.feed == last.feed;
+            let others = all.iter().rposition(|(_, line)| !same(line)).map_or(0, |at| at + 1);
+            if others > 0 || from == 0 {
+                let start = all.get(others).map_or(length, |(at, _)| *at);
+                let lines = all.into_iter().skip(others).map(|(_, line)| line).collect();
+                return Ok(Some(LastBatch { file, start, lines }));
+            }
+            block *= 2;
+        }
+    }
+}
+
+/// Lines that end in a line feed, with their offsets.
+fn whole_lines(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
+    let mut at = 0;
+    bytes.split_inclusive(|b| *b == b'\n').filter_map(move |line| {
+        let start = at;
+        at += line.len();
+        Some((start, line.strip_suffix(b"\n")?))
+    })
+}
+
+fn file_name(path: &Path) -> String {
+    path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+/// `2026-11.jsonl`
+fn is_month_file(path: &Path) -> bool {
+    let name = file_name(path);
+    let Some(month) = name.strip_suffix(".jsonl") else { return false };
+    month.len() == 7 && month.bytes().enumerate().all(|(i, b)| if i == 4 { b == b'-' } else { b.is_ascii_digit() })
+}
