@@ -2,44 +2,11 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::{Arc, Mutex};
 
-use feedmill::archive::FolderArchive;
-use feedmill::clock::Clock;
-use feedmill::config::{self, Config, Source};
-use feedmill::fetch::{Body, Fetch, FetchError, Fetched};
-use feedmill::index::SledIndex;
-use feedmill::model::{FeedSource, Timestamp, Validators};
-use feedmill::poll::{Options, Outcome, Poller, Stop};
-use feedmill::post::Layout;
-use feedmill::{identity, post};
+use feedmill::identity;
+use feedmill::model::Post;
 
-/// Serves one state of a feed.
-struct Shown(Mutex<Vec<u8>>);
-
-impl Fetch for Shown {
-    async fn get(&self, source: &FeedSource, _: &Validators) -> Result<Fetched, FetchError> {
-        Ok(Fetched::Body(Body {
-            bytes: self.0.lock().expect("bytes").clone(),
-            content_type: None,
-            base: source.url.clone(),
-            status: 200,
-            validators: Validators::default(),
-            headers: vec![],
-            moved: None,
-        }))
-    }
-}
-
-/// A clock that stands where the state was seen.
-struct Stands(AtomicI64);
-
-impl Clock for Stands {
-    fn now(&self) -> Timestamp {
-        Timestamp::from_millis(self.0.load(Ordering::Relaxed))
-    }
-}
+use crate::world::World;
 
 #[derive(serde::Deserialize)]
 struct Truth {
@@ -76,40 +43,20 @@ fn histories() -> Option<Vec<PathBuf>> {
     Some(folders)
 }
 
-fn config() -> Config {
-    let text = "site: { url: 'https://news.example.org/' }\n\
-                feeds: [{ id: f, name: F, url: 'https://feed.example.org/feed' }]\ntopics: [{ id: all }]";
-    config::read(&[Source { name: "c", text }], &|_| None).expect("config")
-}
-
 /// What polling one history gave: posts kept, and every state's failure.
-fn poll(folder: &Path, truth: &Truth) -> (Vec<feedmill::model::Post>, Vec<String>) {
-    let home = tempfile::tempdir().expect("folder");
-    let poller = Poller {
-        config: Arc::new(config()),
-        fetch: Arc::new(Shown(Mutex::default())),
-        index: Arc::new(SledIndex::open(&home.path().join("index")).expect("index")),
-        archive: Arc::new(FolderArchive::new(home.path().join("archive"), Layout::Month)),
-        clock: Arc::new(Stands(AtomicI64::new(0))),
-    };
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("runtime");
+fn poll(folder: &Path, truth: &Truth) -> (Vec<Post>, Vec<String>) {
+    let world = World::new("feeds: [{ id: f, name: F, url: 'https://feed.example.org/feed' }]\ntopics: [{ id: all }]");
     let mut failures = Vec::new();
     for state in &truth.series {
-        *poller.fetch.0.lock().expect("bytes") = fs::read(folder.join(&state.file)).expect("state");
-        poller.clock.0.store(state.time * 1000, Ordering::Relaxed);
-        let feeds = poller.config.feeds.iter().collect();
-        let options = Options { force: true, dry_run: false };
-        let reports = runtime.block_on(poller.all(feeds, options, Stop::new().1, |_| {})).expect("poll");
-        let failed = reports.iter().filter(|r| r.outcome == Outcome::Failed).filter_map(|r| r.error.clone());
-        failures.extend(failed.map(|error| format!("{}: {error}", state.file)));
+        world.at(state.time * 1000).serve("f", fs::read(folder.join(&state.file)).expect("state"));
+        let errors = world.poll().into_iter().filter_map(|report| report.error);
+        failures.extend(errors.map(|error| format!("{}: {error}", state.file)));
     }
-    let files = crate::house::files(&home.path().join("archive/_posts"));
-    let posts = files.iter().map(|f| post::from_text(&fs::read_to_string(f).expect("post")).expect("readable"));
-    (posts.collect(), failures)
+    (world.posts(), failures)
 }
 
 /// True entries that no post stands for, by link or title.
-fn lost<'a>(truth: &'a Truth, posts: &[feedmill::model::Post]) -> Vec<&'a TrueEntry> {
+fn lost<'a>(truth: &'a Truth, posts: &[Post]) -> Vec<&'a TrueEntry> {
     let canonical = |text: &str| url::Url::parse(text).ok().as_ref().and_then(identity::canonical_url);
     let kept = |entry: &&TrueEntry| {
         let link = entry.link.as_deref().and_then(canonical).or_else(|| entry.guid.as_deref().and_then(canonical));

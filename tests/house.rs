@@ -119,12 +119,7 @@ impl House {
 
     /// All lines of the ledger.
     pub fn ledger(&self) -> Vec<serde_json::Value> {
-        let mut files = files(&self.path("data/archive/_ledger"));
-        files.retain(|f| f.extension().is_some_and(|e| e == "jsonl") && !f.ends_with("sources.jsonl"));
-        let lines = files
-            .iter()
-            .flat_map(|f| fs::read_to_string(f).expect("ledger").lines().map(str::to_owned).collect::<Vec<_>>());
-        lines.map(|line| serde_json::from_str(&line).expect("json")).collect()
+        ledger(&self.path("data/archive"))
     }
 
     /// Bytes and times of every file and folder of `data` outside the index.
@@ -146,6 +141,14 @@ fn snapshot(path: &Path, found: &mut BTreeMap<PathBuf, (Option<String>, SystemTi
             snapshot(&entry.expect("entry").path(), found);
         }
     }
+}
+
+/// All lines of an archive's ledger.
+pub fn ledger(archive: &Path) -> Vec<serde_json::Value> {
+    let mut files = files(&archive.join("_ledger"));
+    files.retain(|f| f.extension().is_some_and(|e| e == "jsonl") && !f.ends_with("sources.jsonl"));
+    let texts = files.iter().map(|f| fs::read_to_string(f).expect("ledger"));
+    texts.flat_map(|text| text.lines().map(|l| serde_json::from_str(l).expect("json")).collect::<Vec<_>>()).collect()
 }
 
 /// All files below a folder, sorted.

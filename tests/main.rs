@@ -7,8 +7,11 @@ mod daemon;
 mod floors;
 mod histories;
 mod house;
+mod identity;
 mod outputs;
 mod poll;
 mod readme;
+
 mod seeds;
 mod topics;
+mod world;
