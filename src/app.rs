@@ -257,7 +257,7 @@ impl App {
 /// Mends what an unclean stop left, in the archive first, then between archive and index.
 async fn heal(poller: &LocalPoller) -> Result<Vec<String>, AppError> {
     let mut healed = poller.archive.recover().await.map_err(PollError::from)?;
-    let lines = ingest::catch_up(&*poller.index, &*poller.archive, &poller.config.topics).await?;
+    let lines = ingest::catch_up(&*poller.index, &*poller.archive, &poller.config, |_, _| {}).await?;
     if lines > 0 {
         healed.push(format!("the index did not know {lines} lines of the ledger; it took them in"));
     }

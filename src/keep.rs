@@ -1,6 +1,6 @@
 //! A plan turned into what the archive writes and what the index remembers.
 
-use crate::archive::{Batch, Kept, Line, Op, SourceLine};
+use crate::archive::{Batch, Kept, Line, Op, RawAnswer, RawFragment, RawPoll, SourceLine};
 use crate::identity::{self, Alias, Identity};
 use crate::index::Remember;
 use crate::model::{FeedSource, Fingerprint, Post, PostPath, Record, Revisions, Timestamp, Topic};
@@ -41,10 +41,24 @@ pub fn batch(
 ) -> Batch {
     Batch {
         posts: drafts.iter().map(|draft| kept(draft, feed, seen)).collect(),
+        adopted: Vec::new(),
         notes: sightings.iter().map(|sighting| note(sighting, feed, seen)).collect(),
         source,
         raw: None,
     }
+}
+
+/// The sources of the written entries, as far as the document could be taken apart.
+pub fn raw(drafts: &[Draft], sources: &[Option<String>], answer: RawAnswer) -> Option<RawPoll> {
+    let fragment = |draft: &Draft| {
+        let change = &draft.change;
+        let rev = change.former.as_ref().map(|former| former.revisions + 1);
+        let op = if rev.is_some() { Op::Revise } else { Op::Add };
+        let source = sources.get(change.place)?.clone()?;
+        Some(RawFragment { key: change.key, op, rev, source })
+    };
+    let fragments: Vec<RawFragment> = drafts.iter().filter_map(fragment).collect();
+    (!fragments.is_empty()).then_some(RawPoll { answer, fragments })
 }
 
 fn kept(draft: &Draft, feed: &FeedSource, seen: Timestamp) -> Kept {

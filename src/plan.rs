@@ -18,6 +18,8 @@ pub struct Change {
     pub former: Option<Record>,
     /// For a new entry: the id it is published under, where that is its own.
     pub id: Option<String>,
+    /// Its place in the document.
+    pub place: usize,
 }
 
 /// A known entry that came in another way than before.
@@ -64,14 +66,15 @@ pub fn entries(found: Vec<(Entry, Identity)>, known: &[Known], revisions: Revisi
     let document: Vec<Identity> = found.iter().map(|(_, identity)| identity.clone()).collect();
     let decisions = decide(&document, known);
     let mut plan = Plan { id_reset: decisions.id_reset, ..Plan::default() };
-    for (((entry, identity), known), decision) in found.into_iter().zip(known).zip(decisions.list) {
+    for (place, (((entry, identity), known), decision)) in found.into_iter().zip(known).zip(decisions.list).enumerate()
+    {
         let Decision { key, rule, known: former, repeats } = decision;
         match former {
             _ if repeats || known.forgotten => plan.duplicates += 1,
             None => {
                 let free = known.published.is_none_or(|holder| holder == key);
                 let id = identity.usable_id().filter(|_| free).map(str::to_owned);
-                plan.new.push(Change { entry, identity, key, rule, former: None, id });
+                plan.new.push(Change { entry, identity, key, rule, former: None, id, place });
             }
             Some(record) if is_revision(&identity, &record) && revisions != Revisions::Ignore => {
                 if record.revisions >= MOST_REVISIONS {
@@ -79,7 +82,7 @@ pub fn entries(found: Vec<(Entry, Identity)>, known: &[Known], revisions: Revisi
                     plan.flapping.push(record.path);
                     continue;
                 }
-                plan.revised.push(Change { entry, identity, key, rule, former: Some(record), id: None });
+                plan.revised.push(Change { entry, identity, key, rule, former: Some(record), id: None, place });
             }
             Some(record) => {
                 plan.duplicates += 1;

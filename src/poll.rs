@@ -7,7 +7,9 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use crate::archive::{Archive, ArchiveError, SourceLine};
+use sha2::{Digest, Sha256};
+
+use crate::archive::{Archive, ArchiveError, RawAnswer, SourceLine};
 use crate::clock::Clock;
 use crate::config::{Config, Feed};
 use crate::fetch::{Body, Fetch, FetchError, Fetched};
@@ -15,7 +17,7 @@ use crate::identity::{self, Identity, Known};
 use crate::index::{Committed, FeedState, Index, IndexError};
 use crate::keep;
 use crate::maintain::state::StateFile;
-use crate::model::{Entry, EntryKey, FeedId, FeedMeta, Timestamp, Validators};
+use crate::model::{Entry, EntryKey, FeedId, FeedMeta, Timestamp, Validators, hex};
 use crate::normalize::{self, Reject};
 use crate::plan::{self, Plan};
 use crate::read::{self, Hints, ReadError};
@@ -170,11 +172,14 @@ pub struct Poller<F, I, A, C> {
 /// What came back for one feed, before anything of it is kept.
 enum Answer {
     NotModified(Validators),
-    Document(Document),
+    Document(Box<Document>),
 }
 
 struct Document {
     found: Vec<(Entry, Identity)>,
+    /// Beside each entry its source as received.
+    sources: Vec<Option<String>>,
+    answer: RawAnswer,
     meta: FeedMeta,
     rejects: Vec<Reject>,
     validators: Validators,
@@ -317,7 +322,7 @@ where
                     tokio::task::spawn_blocking(move || document(&feed, body, seen))
                         .await
                         .map_err(|e| FeedError::Task(e.to_string()))?
-                        .map(Answer::Document)
+                        .map(|document| Answer::Document(Box::new(document)))
                 }
             }
         }
@@ -349,7 +354,7 @@ where
                 let seen = document.seen;
                 state.validators = document.validators.clone();
                 state.failures = 0;
-                self.keep_document(feed, document, round, &mut report).await?;
+                self.keep_document(feed, *document, round, &mut report).await?;
                 if report.new > 0 {
                     state.last_new = Some(seen.millis());
                 }
@@ -371,7 +376,7 @@ where
         round: &mut Round<'_>,
         report: &mut FeedReport,
     ) -> Result<(), PollError> {
-        let Document { found, meta, rejects, seen, .. } = document;
+        let Document { found, sources, answer, meta, rejects, seen, .. } = document;
         let ids: Vec<Identity> = found.iter().map(|(_, identity)| identity.clone()).collect();
         let known = if ids.is_empty() { Vec::new() } else { self.index.records(&ids).await? };
         let known = self.without_lost_posts(known).await?;
@@ -390,7 +395,10 @@ where
         }
         let source = round.new_source_line(feed, meta, seen);
         let drafts = keep::drafts(&mut plan, &feed.source, seen);
-        let batch = keep::batch(&drafts, &plan.sightings, &feed.source, seen, source.clone());
+        let mut batch = keep::batch(&drafts, &plan.sightings, &feed.source, seen, source.clone());
+        if self.config.storage.raw {
+            batch.raw = keep::raw(&drafts, &sources, answer);
+        }
         if batch.is_empty() {
             return Ok(());
         }
@@ -502,14 +510,28 @@ fn document(feed: &Feed, body: Body, seen: Timestamp) -> Result<Document, FeedEr
     let read = read::feed(&body.bytes, &Hints { base: base.clone() })?;
     let meta = normalize::meta(&read.meta, &base);
     let mut entries = Vec::with_capacity(read.entries.len());
+    let mut sources = Vec::with_capacity(read.entries.len());
     let mut rejects = Vec::new();
-    for raw in read.entries {
+    for mut raw in read.entries {
+        let source = raw.source.take();
         match normalize::entry(&feed.source, &feed.cuts, &base, raw, meta.language.as_deref(), seen) {
-            Ok(entry) => entries.push(entry),
+            Ok(entry) => {
+                entries.push(entry);
+                sources.push(source);
+            }
             Err(reject) => rejects.push(reject),
         }
     }
+    let answer = RawAnswer {
+        feed: feed.source.id.to_string(),
+        url: feed.source.public_url().map(|_| base.to_string()),
+        seen,
+        status: body.status,
+        headers: body.headers,
+        sha256: hex(&Sha256::digest(&body.bytes)),
+        envelope: read.envelope.unwrap_or_default(),
+    };
     let identities = identity::keys(&entries, feed.source.dedup);
     let found = entries.into_iter().zip(identities).collect();
-    Ok(Document { found, meta, rejects, validators: body.validators, seen })
+    Ok(Document { found, sources, answer, meta, rejects, validators: body.validators, seen })
 }

@@ -5,6 +5,7 @@ use url::Url;
 use crate::archive::{Archive, ArchiveError, SiteFacts, SourceLine};
 use crate::config::Config;
 use crate::index::{Index, IndexError};
+use crate::maintain::ingest;
 use crate::model::{EntryKey, Fingerprint, Found, Post, PostPath, Record, Timestamp, Topic};
 use crate::normalize::html;
 use crate::output::{self, Channel, Published, SourceFacts};
@@ -88,7 +89,8 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
         }
         for Found { key, record } in self.index.all().await? {
             let Some(post) = self.post(&record, outcome).await? else { continue };
-            let subject = Subject::of_post(&post, record.feed.as_ref());
+            let owner = record.feed.clone().or_else(|| ingest::owner(&post, self.config));
+            let subject = Subject::of_post(&post, owner.as_ref());
             for (topic, members) in &mut unknown {
                 if topic::belongs(&subject, topic) {
                     members.push((record.date, key));
@@ -112,7 +114,8 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
         let mut entries = Vec::with_capacity(newest.len());
         for found in newest {
             if let Some(post) = self.post(&found.record, outcome).await? {
-                entries.push(published(post, &found, facts, sources));
+                let change = if topic.changes { self.change(&post, &found).await? } else { None };
+                entries.push(published(post, change, &found, facts, sources));
             }
         }
         let bytes = output::atom(&self.channel(topic, facts), &entries);
@@ -123,11 +126,19 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
         Ok(())
     }
 
+    /// What the last revision changed, while the former version is still there.
+    async fn change(&self, post: &Post, found: &Found) -> Result<Option<String>, PublishError> {
+        let Some(revised) = found.record.revised else { return Ok(None) };
+        let former = self.archive.former(&found.key, found.record.revisions).await?;
+        Ok(former.and_then(|former| output::difference(&former, post, revised)))
+    }
+
     /// A post that is gone or unreadable costs itself only.
     async fn post(&self, record: &Record, outcome: &mut Outcome) -> Result<Option<Post>, PublishError> {
         let Some(path) = PostPath::parse(&record.path) else { return Ok(None) };
         match self.archive.read(&path).await {
-            Ok(post) => Ok(Some(post)),
+            // Another maker's post may have no date of its own.
+            Ok(post) => Ok(Some(Post { date: record.date, ..post })),
             Err(error) => {
                 let sentence = error.to_string();
                 if !outcome.unreadable.contains(&sentence) {
@@ -153,10 +164,10 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
     /// Names everything in the config that the topic's files depend on.
     fn made_from(&self, topic: &Topic) -> Fingerprint {
         let site = &self.config.site;
-        let Topic { id, title, limit, .. } = topic;
+        let Topic { id, title, limit, changes, .. } = topic;
         let rule = topic::rule(topic).hex();
         Fingerprint::of(&format!(
-            "{RENDERER}\n{rule}\n{id}\n{title}\n{limit}\n{}\n{:?}\n{:?}\n{}",
+            "{RENDERER}\n{rule}\n{id}\n{title}\n{limit}\n{changes}\n{}\n{:?}\n{:?}\n{}",
             site.url, site.author, site.language, site.title
         ))
     }
@@ -166,10 +177,19 @@ fn atom_path(topic: &Topic) -> String {
     format!("{}/atom.xml", topic.id)
 }
 
-fn published(mut post: Post, found: &Found, facts: &SiteFacts, sources: &[SourceLine]) -> Published {
+fn published(
+    mut post: Post,
+    change: Option<String>,
+    found: &Found,
+    facts: &SiteFacts,
+    sources: &[SourceLine],
+) -> Published {
     let record = &found.record;
     // A post may have been edited since it was written; what leaves is made safe again.
     post.body = html::published(&post.body, Url::parse(&post.from).ok().as_ref());
+    if let Some(change) = change {
+        post.body.insert_str(0, &change);
+    }
     let updated = [Some(post.date), post.updated, record.revised].into_iter().flatten().max().unwrap_or(post.date);
     Published {
         id: record.id.clone().unwrap_or_else(|| entry_id(facts, found.key)),

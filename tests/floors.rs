@@ -48,6 +48,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("lol_html", &["normalize/rewrite.rs"]),
     ("postcard", &["index/sled.rs"]),
     ("rustix", &["archive/folder.rs", "disk.rs", "fetch/file.rs", "serve/files.rs"]),
+    ("similar", &["output/diff.rs"]),
     ("zstd", &["archive/raw.rs"]),
     ("indicatif", &["cli.rs"]),
     ("clap", &["cli.rs", "main.rs"]),

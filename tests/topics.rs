@@ -73,3 +73,27 @@ fn equal_dates_keep_their_order_whatever_order_the_feed_has() {
     other.run(["poll"]).success();
     assert_eq!(titles(&other, "t"), first);
 }
+
+#[test]
+fn a_topic_can_show_what_changed() {
+    let house = House::new();
+    house.config(
+        "feeds: [{ id: a, name: A, url: '{server}/a.xml' }]\ntopics: [{ id: plain }, { id: watch, changes: true }]",
+    );
+    let version =
+        |title: &str, text: &str| rss(&item(title, "https://example.org/1", "g", DATE, &format!("<p>{text}</p>")));
+    house.serves("/a.xml", version("微信暂停注册", "until {{ August }} at the latest"));
+    house.run(["poll"]).success();
+    assert!(!house.read("data/public/watch/atom.xml").contains("del"));
+    house.serves("/a.xml", version("微信恢复注册", "until September at the latest"));
+    house.run(["poll"]).summary("1 read (1 revised)").success();
+    let read = |topic: &str| {
+        let parsed =
+            feed_rs::parser::parse(house.read(&format!("data/public/{topic}/atom.xml")).as_bytes()).expect("feed");
+        parsed.entries[0].content.as_ref().and_then(|c| c.body.clone()).expect("body")
+    };
+    let change = read("watch");
+    assert!(change.contains("微信<del>暂停</del><ins>恢复</ins>注册"), "{change}");
+    assert!(change.contains("<ins>September</ins>") && !change.contains('{'), "{change}");
+    assert_eq!(read("plain"), "<p>until September at the latest</p>");
+}

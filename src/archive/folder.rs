@@ -8,7 +8,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::files::{LedgerFiles, Pending};
-use super::{Archive, ArchiveError, Batch, Kept, Line, SiteFacts, SourceLine};
+use super::{Adopted, Archive, ArchiveError, Batch, Kept, Line, SiteFacts, SourceLine};
 use crate::disk::{Disk, LocalDisk};
 use crate::model::{EntryKey, LedgerPosition, Post, PostPath, Timestamp, hex};
 use crate::post::{self, Layout};
@@ -86,6 +86,9 @@ impl FolderArchive {
         for kept in batch.posts {
             lines.push(self.prepare(kept, pending)?);
         }
+        for adopted in batch.adopted {
+            lines.push(self.adopt(adopted, pending)?);
+        }
         if let Some(raw) = &batch.raw {
             let path = self.root.join(raw.path());
             let bytes = raw.to_bytes().map_err(|e| failed(&path, "written", e))?;
@@ -123,6 +126,26 @@ impl FolderArchive {
         let text = post::to_text(&kept.post);
         self.write_temporary(&self.root.join(path.as_str()), text.as_bytes(), pending)?;
         Ok(Line { path: Some(path.to_string()), sha256: Some(sha256_hex(text.as_bytes())), ..kept.line })
+    }
+
+    /// Takes a file over as it is; one that lies there already is not written again.
+    fn adopt(&self, adopted: Adopted, pending: &mut Vec<Pending>) -> Result<Line, ArchiveError> {
+        let mut path = adopted.path.clone();
+        for number in 2.. {
+            let file = self.root.join(path.as_str());
+            let taken = pending.iter().any(|other| other.last == file);
+            match self.disk.read(&file, 0) {
+                Ok(bytes) if bytes == adopted.bytes && !taken => break,
+                Err(e) if e.kind() == io::ErrorKind::NotFound && !taken => {
+                    self.write_temporary(&file, &adopted.bytes, pending)?;
+                    break;
+                }
+                Err(e) if e.kind() != io::ErrorKind::NotFound => return Err(failed(&file, "written", e)),
+                // Another post has this name.
+                _ => path = numbered(&adopted.path, number).ok_or(ArchiveError::NoName(adopted.line.key))?,
+            }
+        }
+        Ok(Line { path: Some(path.to_string()), sha256: Some(sha256_hex(&adopted.bytes)), ..adopted.line })
     }
 
     /// The shortest name that is free, or already this entry's.
@@ -238,8 +261,7 @@ impl FolderArchive {
     fn read_post(&self, path: &PostPath) -> Result<Post, ArchiveError> {
         let file = self.root.join(path.as_str());
         let bytes = self.disk.read(&file, 0).map_err(|e| unread(&file, e))?;
-        let text = String::from_utf8(bytes).map_err(|e| unread(&file, io::Error::other(e)))?;
-        post::from_text(&text).map_err(|cause| ArchiveError::Post { path: path.to_string(), cause })
+        post::read(path.as_str(), &bytes).map_err(|cause| ArchiveError::Post { path: path.to_string(), cause })
     }
 
     async fn blocking<T: Send + 'static>(
@@ -269,6 +291,33 @@ impl Archive for FolderArchive {
     async fn read(&self, path: &PostPath) -> Result<Post, ArchiveError> {
         let path = path.clone();
         self.blocking(move |archive| archive.read_post(&path)).await
+    }
+
+    async fn read_many(&self, paths: Vec<Option<PostPath>>) -> Result<Vec<Option<Post>>, ArchiveError> {
+        self.blocking(move |archive| {
+            let read = |path: Option<PostPath>| match archive.read_post(&path?) {
+                Ok(post) => Some(Ok(post)),
+                // A disk that does not answer must not look like an archive that lost its posts.
+                Err(ArchiveError::Read { path, cause }) if cause.kind() != io::ErrorKind::NotFound => {
+                    Some(Err(ArchiveError::Read { path, cause }))
+                }
+                Err(_) => None,
+            };
+            paths.into_iter().map(|path| read(path).transpose()).collect()
+        })
+        .await
+    }
+
+    async fn former(&self, key: &EntryKey, number: u32) -> Result<Option<Post>, ArchiveError> {
+        let path = PostPath::parse(&revision_path(*key, number));
+        self.blocking(move |archive| {
+            let Some(path) = path else { return Ok(None) };
+            match archive.disk.length(&archive.root.join(path.as_str())) {
+                Ok(None) => Ok(None),
+                _ => archive.read_post(&path).map(Some),
+            }
+        })
+        .await
     }
 
     async fn missing(&self, mut paths: BTreeSet<String>) -> Result<BTreeSet<String>, ArchiveError> {
@@ -320,6 +369,14 @@ pub(super) fn unread(path: &Path, cause: io::Error) -> ArchiveError {
 
 pub(super) fn failed(path: &Path, what: &'static str, cause: io::Error) -> ArchiveError {
     ArchiveError::Write { path: path.to_owned(), what, cause }
+}
+
+/// `a/b.md` as `a/b-2.md`.
+fn numbered(path: &PostPath, number: u32) -> Option<PostPath> {
+    let (stem, ending) =
+        path.as_str().rsplit_once('.').filter(|(_, e)| !e.contains('/')).unwrap_or((path.as_str(), ""));
+    let dot = if ending.is_empty() { "" } else { "." };
+    PostPath::parse(&format!("{stem}-{number}{dot}{ending}"))
 }
 
 /// Where a former version lies.

@@ -10,6 +10,10 @@ pub enum Op {
     Add,
     /// A post took a new version.
     Revise,
+    /// A post of another maker was taken over.
+    Import,
+    /// An entry was taken down: its post is gone and it does not come back.
+    Forget,
     /// Another address or guid leads to a known entry.
     Alias,
     /// Another feed carries a known entry.
@@ -51,6 +55,12 @@ pub struct Line {
     /// The id it is published under.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
+    /// Why it was taken down.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// What a forgotten entry would be recognised by, as hashes that tell nothing else.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub marks: Vec<String>,
     /// Version of the canonicaliser that made the key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub canon: Option<u32>,
@@ -71,6 +81,8 @@ impl Line {
             guid: None,
             aliases: Vec::new(),
             id: None,
+            reason: None,
+            marks: Vec::new(),
             canon: None,
         }
     }

@@ -71,11 +71,24 @@ pub struct Kept {
     pub line: Line,
 }
 
+/// A post of another maker, to be taken over without changing a byte.
+#[derive(Clone, Debug)]
+pub struct Adopted {
+    /// Where it shall lie; a number is added when that is another post's place.
+    pub path: PostPath,
+    /// The file.
+    pub bytes: Vec<u8>,
+    /// Its ledger line; path and checksum are filled in by the archive.
+    pub line: Line,
+}
+
 /// What one poll of a feed adds, written in one go or not at all.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
     /// New and revised posts.
     pub posts: Vec<Kept>,
+    /// Posts of other makers.
+    pub adopted: Vec<Adopted>,
     /// Ledger lines that belong to no post of this batch.
     pub notes: Vec<Line>,
     /// What the source says about itself, when that changed.
@@ -112,6 +125,13 @@ pub trait Archive: Send + Sync {
     fn recover(&self) -> impl Future<Output = Result<Vec<String>, ArchiveError>> + Send;
     /// Reads one post.
     fn read(&self, path: &PostPath) -> impl Future<Output = Result<Post, ArchiveError>> + Send;
+    /// Reads many posts; `None` where there is no path, no file, or no post in it.
+    fn read_many(
+        &self,
+        paths: Vec<Option<PostPath>>,
+    ) -> impl Future<Output = Result<Vec<Option<Post>>, ArchiveError>> + Send;
+    /// A former version of a post; `None` when it was not kept.
+    fn former(&self, key: &EntryKey, number: u32) -> impl Future<Output = Result<Option<Post>, ArchiveError>> + Send;
     /// Which of these posts are gone.
     fn missing(&self, paths: BTreeSet<String>) -> impl Future<Output = Result<BTreeSet<String>, ArchiveError>> + Send;
     /// How long the ledger is now.

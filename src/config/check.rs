@@ -242,11 +242,12 @@ fn topic(keys: &mut Keys<'_>, seen: &mut Seen, is_complete: bool) -> Option<Topi
     let none = keys.list("none", values::line);
     let places = keys.list_or("in", vec![Place::Title, Place::Body], values::place);
     let limit = keys.or("limit", 50, values::number(1..=10_000));
+    let changes = keys.or("changes", false, values::truth);
 
     let id = id?;
     keys.unique("id", id.as_str().to_owned(), &mut seen.topic_ids, "another topic has this id");
     let title = title.unwrap_or_else(|| id.as_str().to_owned());
-    Some(Topic { id, title, feeds, any, all, none, places, limit })
+    Some(Topic { id, title, feeds, any, all, none, places, limit, changes })
 }
 
 /// `feeds` of a topic; `known` is there unless a file with feeds could not be read.

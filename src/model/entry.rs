@@ -38,6 +38,8 @@ pub struct Entry {
     pub date: Timestamp,
     /// The date the entry claims, when it claims one we can read.
     pub claimed: Option<Timestamp>,
+    /// The date's text as received.
+    pub claimed_text: Option<String>,
     /// True when `date` is first sight because the claim could not be used.
     pub date_is_made: bool,
     /// When the entry says it was changed.

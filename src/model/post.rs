@@ -7,10 +7,12 @@ use super::{Enclosure, EntryKey, Timestamp};
 pub struct PostPath(String);
 
 impl PostPath {
-    /// Accepts relative paths that stay below the archive.
+    /// Accepts relative paths that stay below the archive. A backslash is part of a name, as other
+    /// makers wrote it, but may not lead upwards where it separates.
     pub fn parse(text: &str) -> Option<Self> {
-        let stays = text.split('/').all(|part| !part.is_empty() && part != "." && part != "..");
-        (stays && !text.contains('\\') && !text.contains('\0')).then(|| Self(text.to_owned()))
+        let stays = text.split('/').all(|part| !part.is_empty() && part != ".");
+        let climbs = text.split(['/', '\\']).any(|part| part == "..");
+        (stays && !climbs && !text.contains('\0')).then(|| Self(text.to_owned()))
     }
 
     /// The path as text.

@@ -71,4 +71,6 @@ pub struct Topic {
     pub places: Vec<Place>,
     /// How many entries the current feed shows.
     pub limit: usize,
+    /// Show what changed in revised entries.
+    pub changes: bool,
 }

@@ -68,6 +68,7 @@ pub fn entry(
             .find_map(language),
         date: usable.unwrap_or(now),
         claimed,
+        claimed_text: raw.raw_date.map(|text| text::legal(&text).trim().to_owned()).filter(|text| !text.is_empty()),
         date_is_made: usable.is_none(),
         updated: raw.updated.filter(|u| (EARLIEST_CLAIM..=now).contains(u)),
         enclosures: enclosures(raw.enclosures, base),

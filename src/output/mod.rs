@@ -1,10 +1,12 @@
 //! Posts to the bytes of published feeds.
 
 mod atom;
+mod diff;
 
 use crate::model::{Post, Timestamp};
 
 pub use atom::atom;
+pub use diff::difference;
 
 /// What a published feed says about itself.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,5 +1,7 @@
 //! Post to text and back; file names.
 
+mod foreign;
+mod front;
 mod name;
 mod read;
 mod write;
@@ -7,6 +9,7 @@ mod write;
 use crate::identity::canonical_url;
 use crate::model::{Entry, EntryKey, FeedSource, Post, Timestamp};
 
+pub use foreign::{ForeignPost, Oddity, foreign};
 pub use name::{Layout, path};
 pub use read::{PostError, from_text};
 pub use write::to_text;
@@ -29,10 +32,44 @@ pub fn from_entry(entry: Entry, key: EntryKey, source: &FeedSource) -> Post {
         updated: entry.updated.filter(|updated| *updated != entry.date),
         lang: entry.language,
         enclosures: entry.enclosures,
-        claimed: entry.claimed.filter(|_| entry.date_is_made).map(Timestamp::rfc3339_millis),
+        claimed: entry
+            .claimed_text
+            .or_else(|| entry.claimed.map(Timestamp::rfc3339_millis))
+            .filter(|_| entry.date_is_made),
         key,
         body: entry.body,
     }
+}
+
+/// Reads any post of the archive: strictly as ours, else as another maker's.
+///
+/// A post of another maker without a usable date has that of 1970 here; the index knows when it
+/// was first seen.
+pub fn read(path: &str, bytes: &[u8]) -> Result<Post, PostError> {
+    if let Some(Ok(post)) = std::str::from_utf8(bytes).ok().map(from_text) {
+        return Ok(post);
+    }
+    let foreign = foreign(path, bytes)?;
+    Ok(Post {
+        key: foreign_key(path, foreign.from.as_ref()),
+        from: foreign.from.map(String::from).unwrap_or_default(),
+        title: foreign.title,
+        date: foreign.date.unwrap_or_default(),
+        author: foreign.author.unwrap_or_default(),
+        tags: foreign.tags,
+        categories: foreign.categories,
+        updated: None,
+        lang: foreign.lang,
+        enclosures: Vec::new(),
+        claimed: None,
+        body: foreign.body,
+    })
+}
+
+/// The key of a post of another maker: that of its link, else SHA-256 of `file:` and its path.
+pub fn foreign_key(path: &str, from: Option<&url::Url>) -> EntryKey {
+    let canonical = from.and_then(canonical_url);
+    canonical.map_or_else(|| EntryKey::of(&format!("file:{path}")), |canonical| EntryKey::of(canonical.as_str()))
 }
 
 /// The key that follows from a post's `from`; posts whose key is another one name it.

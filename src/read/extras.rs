@@ -369,8 +369,8 @@ impl Fact {
 /// Character data as a parser hands it out: CDATA opened, comments dropped, references resolved
 /// once; tags and unknown references stay as they are written. White space at the ends is dropped.
 pub(super) fn text(inner: &str) -> String {
-    let mut out = String::new();
     let mut rest = inner.trim();
+    let mut out = String::with_capacity(rest.len());
     while let Some(at) = memchr2(b'<', b'&', rest.as_bytes()) {
         out.push_str(&rest[..at]);
         rest = &rest[at..];

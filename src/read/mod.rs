@@ -2,6 +2,8 @@
 //!
 //! So far feed-rs alone reads; repairing and salvaging broken documents come with their own files.
 
+mod extras;
+pub mod fragments;
 mod parse;
 
 pub use parse::is_reading;
@@ -24,6 +26,8 @@ pub struct ReadFeed {
     pub meta: RawMeta,
     /// Its entries in document order.
     pub entries: Vec<RawEntry>,
+    /// What stands around the entries, where the document could be taken apart.
+    pub envelope: Option<String>,
 }
 
 /// What a feed says about itself, before any of it is believed.
@@ -90,6 +94,10 @@ pub struct RawEntry {
     pub rights: Option<RawText>,
     /// `xml:base` of the content.
     pub base: Option<Url>,
+    /// The date's text as received.
+    pub raw_date: Option<String>,
+    /// The element or object as received.
+    pub source: Option<String>,
 }
 
 /// Why a document cannot be read as a feed.
@@ -123,7 +131,38 @@ pub fn feed(body: &[u8], hints: &Hints) -> Result<ReadFeed, ReadError> {
     match parse::strict(body, &hints.base) {
         Ok(feed) if feed.entries.is_empty() && has_entry_marker(body) => Err(ReadError::NoEntries),
         Err(_) if looks_like_html(body) => Err(ReadError::Html),
-        other => other,
+        Ok(mut feed) => {
+            attach_sources(&mut feed, body);
+            Ok(feed)
+        }
+        Err(error) => Err(error),
+    }
+}
+
+/// Puts beside each entry what the document itself says of it: by position where the parser and
+/// the document agree on every guid, else by guids that occur once.
+fn attach_sources(feed: &mut ReadFeed, body: &[u8]) {
+    let Some(text) = fragments::decoded(body) else { return };
+    let Some(found) = fragments::of(&text) else { return };
+    let guid = |fragment: &fragments::Fragment| {
+        fragment.guid.as_deref().map(str::trim).filter(|g| !g.is_empty()).map(str::to_owned)
+    };
+    let same = |(entry, fragment): (&RawEntry, &fragments::Fragment)| entry.guid == guid(fragment);
+    let aligned = feed.entries.len() == found.entries.len() && feed.entries.iter().zip(&found.entries).all(same);
+    feed.envelope = Some(found.envelope.as_text().to_owned());
+    if aligned {
+        for (entry, fragment) in feed.entries.iter_mut().zip(found.entries) {
+            entry.raw_date = fragment.raw_date;
+            entry.source = Some(fragment.source);
+        }
+        return;
+    }
+    for entry in &mut feed.entries {
+        let mut matches = found.entries.iter().filter(|f| entry.guid.is_some() && guid(f) == entry.guid);
+        if let (Some(fragment), None) = (matches.next(), matches.next()) {
+            entry.raw_date.clone_from(&fragment.raw_date);
+            entry.source = Some(fragment.source.clone());
+        }
     }
 }
 

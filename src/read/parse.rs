@@ -64,7 +64,7 @@ fn from_feed(feed: model::Feed) -> ReadFeed {
         }
         entry
     });
-    ReadFeed { meta, entries: entries.collect() }
+    ReadFeed { meta, entries: entries.collect(), envelope: None }
 }
 
 fn from_entry(entry: model::Entry, rss: bool, json: bool) -> RawEntry {
@@ -107,6 +107,8 @@ fn from_entry(entry: model::Entry, rss: bool, json: bool) -> RawEntry {
         enclosures,
         rights: entry.rights.map(|t| raw_text(t, rss)),
         base: entry.base.and_then(|base| Url::parse(&base).ok()),
+        raw_date: None,
+        source: None,
     }
 }
 

@@ -43,6 +43,7 @@ fn topic(id: &str) -> Topic {
         none: vec![],
         places: vec![Place::Title, Place::Body],
         limit: 50,
+        changes: false,
     }
 }
 
@@ -132,6 +133,7 @@ topics:
     none: []
     in: [tags, title]
     limit: 10000
+    changes: true
   - id: all
     feeds: "*"
 "#;
@@ -199,6 +201,7 @@ fn all_keys() -> Config {
                 all: owned(&["WeChat"]),
                 places: vec![Place::Tags, Place::Title],
                 limit: 10_000,
+                changes: true,
                 ..topic("tencent")
             },
             topic("all"),
