@@ -1,5 +1,6 @@
 //! Builds the edges from the config and runs a command.
 
+use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -7,14 +8,22 @@ use std::time::Instant;
 
 use crate::archive::{Archive, FolderArchive};
 use crate::clock::{Clock, SystemClock};
+use crate::config::append::{self, NewFeed};
 use crate::config::{self, Config, Feed, Problem, Source};
 use crate::daemon::{self, DaemonError};
+use crate::disk::{Disk, LocalDisk};
 use crate::fetch::{FetchError, Fetcher, Limits};
 use crate::index::{IndexError, SledIndex};
+use crate::maintain::forget::{self, ForgetError};
+use crate::maintain::import::{self, ImportError, Imported};
 use crate::maintain::ingest::{self, IngestError};
+use crate::maintain::reindex::{self, Reindexed};
+use crate::maintain::verify::{self, Verified, VerifyError};
+use crate::maintain::{discover, explain};
 use crate::model::Topic;
 use crate::poll::{FeedReport, Options, PollError, Poller, Stop};
 use crate::publish::{self, PublishError, Publisher};
+use crate::read::list;
 use crate::schedule::Spread;
 use crate::site::Site;
 
@@ -60,6 +69,47 @@ pub enum AppError {
     /// Taking over the archive stopped.
     #[error(transparent)]
     Ingest(#[from] IngestError),
+    /// An import of posts stopped.
+    #[error(transparent)]
+    Import(#[from] ImportError),
+    /// An entry could not be found or forgotten.
+    #[error(transparent)]
+    Forget(#[from] ForgetError),
+    /// The check stopped.
+    #[error(transparent)]
+    Verify(#[from] VerifyError),
+    /// A file is no list of feeds.
+    #[error("`{}` is not a list of feeds: {cause}", path.display())]
+    List {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        cause: list::ListError,
+    },
+    /// A feed could not be found behind an address.
+    #[error("`{address}` cannot be added: {cause}")]
+    Add {
+        /// As given.
+        address: String,
+        /// Why.
+        cause: String,
+    },
+    /// The config could not be changed.
+    #[error("`{}` cannot be changed: {cause}", path.display())]
+    Append {
+        /// The config file.
+        path: PathBuf,
+        /// Why.
+        cause: append::AppendError,
+    },
+    /// The config could not be written.
+    #[error("`{}` cannot be written: {cause}", path.display())]
+    Write {
+        /// The config file.
+        path: PathBuf,
+        /// The system's words.
+        cause: std::io::Error,
+    },
     /// The daemon stopped.
     #[error(transparent)]
     Daemon(#[from] DaemonError),
@@ -70,7 +120,7 @@ impl AppError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Config(_) => 3,
-            Self::Unknown { .. } | Self::Directory { .. } => 2,
+            Self::Unknown { .. } | Self::Directory { .. } | Self::Forget(ForgetError::Unknown(_)) => 2,
             _ => 1,
         }
     }
@@ -93,6 +143,24 @@ pub struct Polled {
 #[derive(Debug)]
 pub struct App {
     config: Arc<Config>,
+    /// The main config file.
+    path: PathBuf,
+}
+
+/// What an import did.
+#[derive(Debug)]
+pub enum Import {
+    /// Posts were taken over.
+    Posts(Imported),
+    /// Feeds were appended to the config.
+    Feeds {
+        /// Ids of the new ones.
+        added: Vec<String>,
+        /// Ids of those that were there.
+        known: Vec<String>,
+        /// What was left out, and why.
+        skipped: Vec<String>,
+    },
 }
 
 /// The edges on one machine.
@@ -112,7 +180,7 @@ impl App {
             name => std::env::var(name).ok(),
         };
         let config = config::read(&sources, &env).map_err(AppError::Config)?;
-        Ok(Self { config: Arc::new(config) })
+        Ok(Self { config: Arc::new(config), path })
     }
 
     /// How many feeds `poll` with these names polls.
@@ -154,6 +222,121 @@ impl App {
             heal(&poller).await?;
             let now = poller.clock.now();
             Ok(publisher(&poller, &self.site()).topics(&topics, true, now).await?)
+        })
+    }
+
+    /// Takes over an archive of posts, an OPML file or a `subs.json`.
+    pub fn import(&self, path: &Path, progress: impl Fn(usize, usize)) -> Result<Import, AppError> {
+        if path.is_dir() {
+            return runtime()?.block_on(async {
+                let poller = self.poller(true)?;
+                heal(&poller).await?;
+                let now = poller.clock.now();
+                let done = import::folder(&*poller.archive, path, now, progress).await?;
+                ingest::catch_up(&*poller.index, &*poller.archive, &self.config, |_, _| {}).await?;
+                poller.archive.settle().await.map_err(PollError::from)?;
+                publish_stale(&poller).await?;
+                Ok(Import::Posts(done))
+            });
+        }
+        let text = read_text(path).map_err(AppError::Config)?;
+        let list = list::feeds(&text).map_err(|cause| AppError::List { path: path.to_owned(), cause })?;
+        let feeds = list.entries.into_iter().map(|feed| (feed.title.unwrap_or_default(), feed.url)).collect();
+        let (added, known) = self.append(feeds)?;
+        Ok(Import::Feeds { added, known, skipped: list.skipped })
+    }
+
+    /// Appends a feed to the config: the address itself when it is a feed, else what the page links.
+    pub fn add(&self, address: &str) -> Result<Vec<String>, AppError> {
+        let refused = |cause: String| AppError::Add { address: address.to_owned(), cause };
+        let url = url::Url::parse(address).map_err(|e| refused(e.to_string()))?;
+        let found = runtime()?.block_on(async {
+            let limits = self.limits();
+            let fetcher = Fetcher::new(&limits)?;
+            discover::feeds(&fetcher, &url).await.map_err(|e| refused(e.to_string()))
+        })?;
+        let Some(feed) = found.into_iter().next() else {
+            return Err(refused("neither a feed nor a page that links one".to_owned()));
+        };
+        let (added, known) = self.append(vec![feed])?;
+        if added.is_empty() {
+            return Err(refused(format!(
+                "the config has it already, as {}",
+                list_of(known.iter().map(String::as_str))
+            )));
+        }
+        Ok(added)
+    }
+
+    /// Appends feeds to the main config file; those it has already are left out.
+    fn append(&self, feeds: Vec<(String, String)>) -> Result<(Vec<String>, Vec<String>), AppError> {
+        let mut ids: BTreeSet<String> = self.config.feeds.iter().map(|f| f.source.id.to_string()).collect();
+        let mut names: BTreeSet<String> = self.config.feeds.iter().map(|f| f.source.name.clone()).collect();
+        let mut new = Vec::new();
+        let mut known = Vec::new();
+        for (title, address) in feeds {
+            let Ok(url) = url::Url::parse(&address) else { continue };
+            if let Some(feed) = self.config.feeds.iter().find(|feed| feed.source.url == url) {
+                known.push(feed.source.id.to_string());
+                continue;
+            }
+            let id = append::id_for(&title, &url, &|id| ids.contains(id));
+            let name = append::name_for(&title, &url, &|name| names.contains(name));
+            ids.insert(id.clone());
+            names.insert(name.clone());
+            new.push(NewFeed { id, name, url: url.to_string(), language: None });
+        }
+        if !new.is_empty() {
+            let text = read_text(&self.path).map_err(AppError::Config)?;
+            let text =
+                append::feeds(&text, &new).map_err(|cause| AppError::Append { path: self.path.clone(), cause })?;
+            replace_config(&self.path, &text)?;
+        }
+        Ok((new.into_iter().map(|feed| feed.id).collect(), known))
+    }
+
+    /// Tells which entry an address or a post is, and why.
+    pub fn explain(&self, what: &str) -> Result<String, AppError> {
+        runtime()?.block_on(async {
+            let poller = self.poller(false)?;
+            heal(&poller).await?;
+            Ok(explain::entry(&*poller.index, &*poller.archive, what).await?)
+        })
+    }
+
+    /// Takes an entry down; says which post that was.
+    pub fn forget(&self, what: &str, reason: &str) -> Result<String, AppError> {
+        runtime()?.block_on(async {
+            let poller = self.poller(true)?;
+            heal(&poller).await?;
+            let now = poller.clock.now();
+            let found = forget::entry(&*poller.index, &*poller.archive, what, reason, now).await?;
+            // The ledger has grown by a line that the index knows.
+            ingest::catch_up(&*poller.index, &*poller.archive, &self.config, |_, _| {}).await?;
+            poller.archive.settle().await.map_err(PollError::from)?;
+            publisher(&poller, &self.site()).topics(&self.config.topics, true, now).await?;
+            Ok(found.record.path)
+        })
+    }
+
+    /// Makes the index again from the archive.
+    pub fn reindex(&self, progress: impl Fn(usize, usize)) -> Result<Reindexed, AppError> {
+        runtime()?.block_on(async {
+            let poller = self.poller(true)?;
+            poller.archive.recover().await.map_err(PollError::from)?;
+            let now = poller.clock.now();
+            let done = reindex::archive(&*poller.index, &*poller.archive, &self.config, now, progress).await?;
+            poller.archive.settle().await.map_err(PollError::from)?;
+            Ok(done)
+        })
+    }
+
+    /// Checks every post.
+    pub fn verify(&self, deep: bool, progress: impl Fn(usize, usize)) -> Result<Verified, AppError> {
+        runtime()?.block_on(async {
+            let poller = self.poller(false)?;
+            heal(&poller).await?;
+            Ok(verify::archive(&*poller.index, &*poller.archive, deep, progress).await?)
         })
     }
 
@@ -204,7 +387,7 @@ impl App {
             return Ok(self.config.feeds.iter().filter(|feed| feed.enabled).collect());
         }
         let find = |name: &String| self.config.feeds.iter().find(|feed| feed.source.id.as_str() == name);
-        let known = || list(self.config.feeds.iter().map(|feed| feed.source.id.as_str()));
+        let known = || list_of(self.config.feeds.iter().map(|feed| feed.source.id.as_str()));
         names
             .iter()
             .map(|name| {
@@ -218,7 +401,7 @@ impl App {
             return Ok(self.config.topics.clone());
         }
         let find = |name: &String| self.config.topics.iter().find(|topic| topic.id.as_str() == name).cloned();
-        let known = || list(self.config.topics.iter().map(|topic| topic.id.as_str()));
+        let known = || list_of(self.config.topics.iter().map(|topic| topic.id.as_str()));
         names
             .iter()
             .map(|name| {
@@ -228,18 +411,13 @@ impl App {
     }
 
     fn poller(&self, will_write: bool) -> Result<LocalPoller, AppError> {
-        let Config { storage, fetch, .. } = &*self.config;
+        let Config { storage, .. } = &*self.config;
         let archive = FolderArchive::new(storage.archive.clone(), storage.layout);
         // Before anything is fetched or marked as seen.
         if will_write {
             archive.ready().map_err(PollError::from)?;
         }
-        let limits = Limits {
-            timeout: fetch.timeout,
-            max_body: fetch.max_body,
-            user_agent: fetch.user_agent.clone(),
-            allow: fetch.allow.clone(),
-        };
+        let limits = self.limits();
         Ok(Poller {
             config: Arc::clone(&self.config),
             fetch: Arc::new(Fetcher::new(&limits)?),
@@ -247,6 +425,16 @@ impl App {
             archive: Arc::new(archive),
             clock: Arc::new(SystemClock),
         })
+    }
+
+    fn limits(&self) -> Limits {
+        let fetch = &self.config.fetch;
+        Limits {
+            timeout: fetch.timeout,
+            max_body: fetch.max_body,
+            user_agent: fetch.user_agent.clone(),
+            allow: fetch.allow.clone(),
+        }
     }
 
     fn site(&self) -> Site {
@@ -302,6 +490,15 @@ fn read_text(path: &Path) -> Result<String, Vec<Problem>> {
     std::fs::read_to_string(path).map_err(|e| vec![problem(path, "", &format!("cannot be read: {e}"))])
 }
 
+/// Replaces the config whole, so that no crash leaves half of it.
+fn replace_config(path: &Path, text: &str) -> Result<(), AppError> {
+    let failed = |cause| AppError::Write { path: path.to_owned(), cause };
+    let written = crate::disk::temporary(path);
+    LocalDisk.write(&written, text.as_bytes()).map_err(failed)?;
+    LocalDisk.sync(&written).map_err(failed)?;
+    LocalDisk.rename(&written, path).map_err(failed)
+}
+
 fn problem(file: &Path, path: &str, text: &str) -> Problem {
     Problem { file: file.display().to_string(), line: None, path: path.to_owned(), text: text.to_owned() }
 }
@@ -315,7 +512,7 @@ fn is_provisional(url: &url::Url) -> bool {
     }
 }
 
-fn list<'a>(names: impl Iterator<Item = &'a str>) -> String {
+fn list_of<'a>(names: impl Iterator<Item = &'a str>) -> String {
     const SHOWN: usize = 10;
     let names: Vec<String> = names.map(|name| format!("`{name}`")).collect();
     match names.len() {

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::app::{self, App, AppError};
+use crate::app::{self, App, AppError, Import};
 use crate::poll::{FeedReport, Options, Outcome};
 
 /// Polls feeds, keeps every entry for ever as a readable post, republishes merged feeds by topic.
@@ -40,6 +40,37 @@ enum Command {
     Publish {
         /// Topics to publish [default: all].
         topics: Vec<String>,
+    },
+    /// Tell which entry an address or a post is, and why it counts as that.
+    Explain {
+        /// Address of an article, or path of a post.
+        what: String,
+    },
+    /// Find the feed behind an address and append it to the config; comments survive.
+    Add {
+        /// Address of a feed, or of a page that links one.
+        url: String,
+    },
+    /// Take over an archive of posts (a folder), or append the feeds of an OPML or subs.json file.
+    Import {
+        /// Folder or file.
+        path: PathBuf,
+    },
+    /// Take an entry down: its post goes, the ledger remembers, it never comes back.
+    Forget {
+        /// Address of the article, or path of its post.
+        what: String,
+        /// Why; the ledger keeps it.
+        #[arg(long)]
+        reason: String,
+    },
+    /// Make the index again from the archive.
+    Reindex,
+    /// Check every post: readable, name, date and key agree, the index knows it.
+    Verify {
+        /// Compare the checksums of the ledger too.
+        #[arg(long)]
+        deep: bool,
     },
     /// Validate the config and show when each feed is polled next; nothing is written.
     Check,
@@ -95,6 +126,51 @@ fn dispatch(app: &App, command: Command, volume: Volume) -> Result<ExitCode, App
             say(volume, Volume::Normal, &format!("published: {} changed", counted(outcome.changed, "file")));
             Ok(if outcome.unreadable.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(4) })
         }
+        Command::Explain { what } => {
+            print(&app.explain(&what)?);
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Add { url } => {
+            for id in app.add(&url)? {
+                say(volume, Volume::Normal, &format!("added feed `{id}`; `feedmill check` shows when it is polled"));
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Import { path } => import(app, &path, volume),
+        Command::Forget { what, reason } => {
+            let path = app.forget(&what, &reason)?;
+            say(volume, Volume::Normal, &format!("forgotten: `{path}`, its former versions and its sources are gone"));
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Reindex => {
+            let bar = counting("lines", volume);
+            let done = app.reindex(|at, all| advance(&bar, at, all))?;
+            bar.finish_and_clear();
+            let adopted = if done.adopted > 0 {
+                format!(", {} without a line got one", counted(done.adopted, "post"))
+            } else {
+                String::new()
+            };
+            say(
+                volume,
+                Volume::Normal,
+                &format!("the index was made again from {}{adopted}", counted(done.lines, "ledger line")),
+            );
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Verify { deep } => {
+            let bar = counting("posts", volume);
+            let done = app.verify(deep, |at, all| advance(&bar, at, all))?;
+            bar.finish_and_clear();
+            warn_all(&done.findings);
+            let found = if done.findings.is_empty() {
+                "all is well".to_owned()
+            } else {
+                counted(done.findings.len(), "finding")
+            };
+            say(volume, Volume::Normal, &format!("checked {}: {found}", counted(done.posts, "post")));
+            Ok(if done.findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
         Command::Check => {
             print(&app.check());
             Ok(ExitCode::SUCCESS)
@@ -125,6 +201,59 @@ fn poll(app: &App, args: &PollArgs, volume: Volume) -> Result<ExitCode, AppError
         say(volume, Volume::Normal, &summary.sentence(args.dry_run));
     }
     Ok(if summary.failed > 0 { ExitCode::from(4) } else { ExitCode::SUCCESS })
+}
+
+fn import(app: &App, path: &std::path::Path, volume: Volume) -> Result<ExitCode, AppError> {
+    let bar = counting("files", volume);
+    let done = app.import(path, |at, all| advance(&bar, at, all))?;
+    bar.finish_and_clear();
+    match done {
+        Import::Posts(done) => {
+            warn_all(&done.unreadable);
+            if volume == Volume::Verbose {
+                done.several.iter().for_each(|line| print(line));
+            }
+            for (oddity, count) in &done.oddities {
+                say(volume, Volume::Verbose, &format!("{count} with: {oddity}"));
+            }
+            say(
+                volume,
+                Volume::Normal,
+                &format!(
+                    "imported {}: {} known before, {} unreadable, {} held by several files",
+                    counted(done.taken, "post"),
+                    done.known,
+                    done.unreadable.len(),
+                    if done.several.len() == 1 {
+                        "1 entry".to_owned()
+                    } else {
+                        format!("{} entries", done.several.len())
+                    }
+                ),
+            );
+            Ok(if done.unreadable.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(4) })
+        }
+        Import::Feeds { added, known, skipped } => {
+            warn_all(&skipped);
+            let was_known = if known.is_empty() { String::new() } else { format!(", {} there before", known.len()) };
+            say(volume, Volume::Normal, &format!("added {} to the config{was_known}", counted(added.len(), "feed")));
+            Ok(ExitCode::SUCCESS)
+        }
+    }
+}
+
+/// A bar for long work on the archive, whose length is known only when it begins.
+fn counting(what: &'static str, volume: Volume) -> ProgressBar {
+    if volume == Volume::Quiet || !std::io::stderr().is_terminal() {
+        return ProgressBar::hidden();
+    }
+    let style = ProgressStyle::with_template(&format!("{{bar:30}} {{pos}}/{{len}} {what} {{elapsed}}"));
+    ProgressBar::new(0).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+fn advance(bar: &ProgressBar, at: usize, all: usize) {
+    bar.set_length(all as u64);
+    bar.set_position(at as u64);
 }
 
 /// A bar on a terminal, nothing elsewhere.

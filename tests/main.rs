@@ -8,6 +8,7 @@ mod floors;
 mod histories;
 mod house;
 mod identity;
+mod maintain;
 mod outputs;
 mod poll;
 mod readme;

@@ -16,6 +16,9 @@ use crate::post::{self, Layout};
 /// Up to this many files are synced one by one; for more, one sync of the file system is cheaper.
 const SYNC_SINGLY: usize = 4;
 
+/// A file below a folder of this name is a post: ours, and the other layout that other makers have.
+const POST_FOLDERS: [&str; 2] = ["_posts", "archived"];
+
 /// Says that a batch may be half written; its absence at a start saves looking for what it left.
 const UNCLEAN: &str = "_ledger/.unclean";
 
@@ -264,6 +267,23 @@ impl FolderArchive {
         post::read(path.as_str(), &bytes).map_err(|cause| ArchiveError::Post { path: path.to_string(), cause })
     }
 
+    fn walk(&self, folder: &Path, in_posts: bool, found: &mut Vec<PostPath>) -> Result<(), ArchiveError> {
+        for path in self.disk.list(folder).map_err(|e| unread(folder, e))? {
+            let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            let is_posts = in_posts || POST_FOLDERS.contains(&name.as_str());
+            // Jekyll's own folders, former versions and the ledger begin with `_`.
+            if name.starts_with('.') || (name.starts_with('_') && !is_posts) {
+                continue;
+            }
+            if path.is_dir() {
+                self.walk(&path, is_posts, found)?;
+            } else if is_posts && path.extension().is_some_and(|e| e == "md" || e == "markdown") {
+                found.extend(path.strip_prefix(&self.root).ok().and_then(Path::to_str).and_then(PostPath::parse));
+            }
+        }
+        Ok(())
+    }
+
     async fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Self) -> Result<T, ArchiveError> + Send + 'static,
@@ -293,6 +313,14 @@ impl Archive for FolderArchive {
         self.blocking(move |archive| archive.read_post(&path)).await
     }
 
+    async fn forget(&self, line: Line) -> Result<(), ArchiveError> {
+        self.blocking(move |archive| {
+            archive.write_batch(Batch { notes: vec![line.clone()], ..Batch::default() })?;
+            archive.take_down(&line)
+        })
+        .await
+    }
+
     async fn read_many(&self, paths: Vec<Option<PostPath>>) -> Result<Vec<Option<Post>>, ArchiveError> {
         self.blocking(move |archive| {
             let read = |path: Option<PostPath>| match archive.read_post(&path?) {
@@ -316,6 +344,25 @@ impl Archive for FolderArchive {
                 Ok(None) => Ok(None),
                 _ => archive.read_post(&path).map(Some),
             }
+        })
+        .await
+    }
+
+    async fn post_paths(&self) -> Result<Vec<PostPath>, ArchiveError> {
+        self.blocking(|archive| {
+            let mut paths = Vec::new();
+            archive.walk(&archive.root, false, &mut paths)?;
+            paths.sort();
+            Ok(paths)
+        })
+        .await
+    }
+
+    async fn checksum(&self, path: &PostPath) -> Result<String, ArchiveError> {
+        let path = path.clone();
+        self.blocking(move |archive| {
+            let file = archive.root.join(path.as_str());
+            Ok(sha256_hex(&archive.disk.read(&file, 0).map_err(|e| unread(&file, e))?))
         })
         .await
     }
@@ -384,7 +431,7 @@ pub(super) fn revision_path(key: EntryKey, number: u32) -> String {
     format!("_revisions/{key}/{number}.md")
 }
 
-pub(super) fn sha256_hex(bytes: &[u8]) -> String {
+pub(crate) fn sha256_hex(bytes: &[u8]) -> String {
     hex(&Sha256::digest(bytes))
 }
 

@@ -5,12 +5,14 @@ mod folder;
 mod ledger;
 mod raw;
 mod recover;
+mod takedown;
 
 use std::collections::BTreeSet;
 use std::future::Future;
 use std::path::PathBuf;
 
 pub use folder::FolderArchive;
+pub(crate) use folder::sha256_hex;
 pub use ledger::{Line, Op, SourceLine};
 pub use raw::{RawAnswer, RawFragment, RawPoll};
 
@@ -100,7 +102,7 @@ pub struct Batch {
 impl Batch {
     /// True when there is nothing to write.
     pub fn is_empty(&self) -> bool {
-        self.posts.is_empty() && self.notes.is_empty() && self.source.is_none()
+        self.posts.is_empty() && self.adopted.is_empty() && self.notes.is_empty() && self.source.is_none()
     }
 }
 
@@ -125,6 +127,9 @@ pub trait Archive: Send + Sync {
     fn recover(&self) -> impl Future<Output = Result<Vec<String>, ArchiveError>> + Send;
     /// Reads one post.
     fn read(&self, path: &PostPath) -> impl Future<Output = Result<Post, ArchiveError>> + Send;
+    /// Takes an entry down: its line is written, then its post, its former versions and its raw
+    /// fragments go. Killed in the middle, it is finished by the next `recover`.
+    fn forget(&self, line: Line) -> impl Future<Output = Result<(), ArchiveError>> + Send;
     /// Reads many posts; `None` where there is no path, no file, or no post in it.
     fn read_many(
         &self,
@@ -132,6 +137,10 @@ pub trait Archive: Send + Sync {
     ) -> impl Future<Output = Result<Vec<Option<Post>>, ArchiveError>> + Send;
     /// A former version of a post; `None` when it was not kept.
     fn former(&self, key: &EntryKey, number: u32) -> impl Future<Output = Result<Option<Post>, ArchiveError>> + Send;
+    /// Every post file below `_posts` and `archived`, sorted.
+    fn post_paths(&self) -> impl Future<Output = Result<Vec<PostPath>, ArchiveError>> + Send;
+    /// SHA-256 of a file, hex.
+    fn checksum(&self, path: &PostPath) -> impl Future<Output = Result<String, ArchiveError>> + Send;
     /// Which of these posts are gone.
     fn missing(&self, paths: BTreeSet<String>) -> impl Future<Output = Result<BTreeSet<String>, ArchiveError>> + Send;
     /// How long the ledger is now.

@@ -32,6 +32,9 @@ impl FolderArchive {
                 said.push(format!("an unclean stop left {dropped} ledger lines without posts; they were dropped, the entries come again"));
             }
             self.finish_raw(&batch, &kept)?;
+            for line in kept.iter().filter(|line| line.op == Op::Forget) {
+                self.take_down(line)?;
+            }
         }
         for folder in ["_posts", "_revisions", "_raw", "_ledger"] {
             self.sweep(&self.root.join(folder))?;

@@ -3,6 +3,7 @@
 //! `raw` turns text into nodes, `keys` takes values out of a mapping, `values` and `units` know what a single value
 //! may be, `notes` collects what is wrong, and `check` holds every key with its default.
 
+pub mod append;
 mod check;
 mod keys;
 mod notes;

@@ -79,6 +79,15 @@ pub trait Index: Send + Sync {
     fn records(&self, ids: &[Identity]) -> impl Future<Output = Result<Vec<Known>, IndexError>> + Send;
     /// Puts records durably.
     fn commit(&self, committed: Committed) -> impl Future<Output = Result<(), IndexError>> + Send;
+    /// Forgets an entry: its record goes, and whatever it would be recognised by (its key and these
+    /// marks, which are fingerprints of aliases) says so from now on.
+    fn forget(&self, key: &EntryKey, marks: Vec<Fingerprint>) -> impl Future<Output = Result<(), IndexError>> + Send;
+    /// Empties the index of everything that the archive's ledger says.
+    fn clear(&self) -> impl Future<Output = Result<(), IndexError>> + Send;
+    /// What an alias leads to.
+    fn find(&self, alias: &Alias) -> impl Future<Output = Result<Option<Found>, IndexError>> + Send;
+    /// The entry whose post lies at a path.
+    fn by_path(&self, path: &str) -> impl Future<Output = Result<Option<Found>, IndexError>> + Send;
     /// The record of a key.
     fn record(&self, key: &EntryKey) -> impl Future<Output = Result<Option<Record>, IndexError>> + Send;
     /// Every record, in key order.

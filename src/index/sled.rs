@@ -46,6 +46,8 @@ struct Entries {
     aliases: Tree,
     order: Tree,
     rules: Tree,
+    /// Keys and marks of forgotten entries.
+    forgotten: Tree,
 }
 
 /// A record as it is stored.
@@ -89,6 +91,7 @@ impl SledIndex {
             aliases: tree("aliases")?,
             order: tree("order")?,
             rules: tree("rules")?,
+            forgotten: tree("forgotten")?,
             db: db.clone(),
         };
         Ok(self.shared.entries.get_or_init(|| entries))
@@ -129,12 +132,65 @@ impl SledIndex {
             pair: self.by_alias(id.pair_alias())?,
             text: self.by_alias(id.text_alias())?,
             discriminated: by_key(Some(id.discriminated))?,
-            forgotten: false,
+            forgotten: self.is_forgotten(id)?,
             published: match id.usable_id() {
                 Some(guid) => self.alias(&Alias::Published(guid.to_owned()))?,
                 None => None,
             },
         })
+    }
+
+    /// True when an entry that was forgotten would be recognised as this one.
+    fn is_forgotten(&self, id: &Identity) -> Result<bool, IndexError> {
+        let forgotten = &self.entries()?.forgotten;
+        if forgotten.is_empty() {
+            return Ok(false);
+        }
+        let keys = [id.plain, Some(id.discriminated)].into_iter().flatten().map(|key| key.bytes().to_vec());
+        let aliases = [id.guid_alias(), id.url_alias(), id.pair_alias(), id.text_alias()];
+        let marks = aliases.into_iter().flatten().map(|alias| alias.fingerprint().bytes().to_vec());
+        for mark in keys.chain(marks) {
+            if forgotten.contains_key(mark).map_err(|e| failed(&self.shared.root, "read", e))? {
+                return Ok(true);
+            }
+        }
+        Ok(false)
+    }
+
+    fn forget_now(&self, key: EntryKey, marks: &[Fingerprint]) -> Result<(), IndexError> {
+        let entries = self.entries()?;
+        let wrong = |e: sled::Error| failed(&self.shared.root, "written", e);
+        let mut forgotten = Batch::default();
+        forgotten.insert(key.bytes(), &[VERSION]);
+        for mark in marks {
+            forgotten.insert(mark.bytes(), &[VERSION]);
+        }
+        entries.forgotten.apply_batch(forgotten).map_err(wrong)?;
+        let mut order = Batch::default();
+        for item in entries.order.iter().keys() {
+            let place = item.map_err(wrong)?;
+            if place.get(24..) == Some(key.bytes()) {
+                order.remove(place);
+            }
+        }
+        entries.order.apply_batch(order).map_err(wrong)?;
+        entries.records.remove(key.bytes()).map_err(wrong)?;
+        self.settle(&entries.db, "entries")
+    }
+
+    fn clear_now(&self) -> Result<(), IndexError> {
+        let wrong = |e: sled::Error| failed(&self.shared.root, "written", e);
+        // The position first: whatever happens then, the index knows that it knows nothing.
+        self.shared.state.remove(LEDGER).map_err(wrong)?;
+        for item in self.shared.state.scan_prefix(b"published:").keys() {
+            self.shared.state.remove(item.map_err(wrong)?).map_err(wrong)?;
+        }
+        self.settle(&self.shared.state, "state")?;
+        let entries = self.entries()?;
+        for tree in [&entries.records, &entries.aliases, &entries.order, &entries.rules, &entries.forgotten] {
+            tree.clear().map_err(wrong)?;
+        }
+        self.settle(&entries.db, "entries")
     }
 
     fn commit_now(&self, committed: &Committed) -> Result<(), IndexError> {
@@ -242,6 +298,25 @@ impl Index for SledIndex {
 
     async fn commit(&self, committed: Committed) -> Result<(), IndexError> {
         self.blocking(move |index| index.commit_now(&committed)).await
+    }
+
+    async fn forget(&self, key: &EntryKey, marks: Vec<Fingerprint>) -> Result<(), IndexError> {
+        let key = *key;
+        self.blocking(move |index| index.forget_now(key, &marks)).await
+    }
+
+    async fn clear(&self) -> Result<(), IndexError> {
+        self.blocking(Self::clear_now).await
+    }
+
+    async fn find(&self, alias: &Alias) -> Result<Option<Found>, IndexError> {
+        let alias = alias.clone();
+        self.blocking(move |index| index.by_alias(Some(alias))).await
+    }
+
+    async fn by_path(&self, path: &str) -> Result<Option<Found>, IndexError> {
+        let path = path.to_owned();
+        Ok(self.all().await?.into_iter().find(|found| found.record.path == path))
     }
 
     async fn record(&self, key: &EntryKey) -> Result<Option<Record>, IndexError> {

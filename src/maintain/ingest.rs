@@ -73,6 +73,10 @@ pub async fn catch_up<I: Index, A: Archive>(
         let seen = look(archive, config, portion).await?;
         let records = remember_all(index, seen).await?;
         index.commit(Committed { records, ledger: known.clone(), stale: Vec::new() }).await?;
+        for line in portion.iter().filter(|line| line.op == Op::Forget) {
+            let marks = line.marks.iter().filter_map(|mark| Fingerprint::from_hex(mark)).collect();
+            index.forget(&line.key, marks).await?;
+        }
         done += portion.len();
         progress(done, lines.len());
     }
@@ -149,7 +153,8 @@ fn remember(seen: &Seen<'_>, before: Option<Remember>) -> Option<Remember> {
         (Op::Add | Op::Revise, Some(post)) => written(line, post, before),
         (Op::Import, Some(post)) => imported(line, post, before),
         (Op::Alias | Op::Also, _) => before.map(|before| sighted(line, before)),
-        (Op::Add | Op::Revise | Op::Import | Op::Forget, _) => before,
+        (Op::Forget, _) => None,
+        (Op::Add | Op::Revise | Op::Import, _) => before,
     }
 }
 
@@ -242,7 +247,7 @@ fn sighted(line: &Line, before: Remember) -> Remember {
 }
 
 /// The aliases that a line names.
-fn named(line: &Line) -> Vec<Alias> {
+pub(super) fn named(line: &Line) -> Vec<Alias> {
     let feed = line.feed.as_deref().and_then(FeedId::parse);
     let guid = feed.zip(line.guid.clone()).map(|(feed, guid)| Alias::Guid(feed, guid));
     let urls = line.aliases.iter().map(|url| Alias::Url(CanonicalUrl::new(url.clone())));

@@ -1,4 +1,10 @@
 //! Work on an archive that is not polling.
 
+pub mod discover;
+pub mod explain;
+pub mod forget;
+pub mod import;
 pub mod ingest;
+pub mod reindex;
 pub mod state;
+pub mod verify;

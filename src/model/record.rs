@@ -20,6 +20,13 @@ impl Fingerprint {
         &self.0
     }
 
+    /// From 32 hex digits.
+    pub fn from_hex(text: &str) -> Option<Self> {
+        // An entry key is the same kind of text, twice as long.
+        let whole = super::EntryKey::from_hex(&format!("{text}{text}"))?;
+        whole.bytes()[..16].try_into().ok().map(Self)
+    }
+
     /// 32 lower-case hex digits.
     pub fn hex(&self) -> String {
         super::key::hex(&self.0)

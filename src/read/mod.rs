@@ -4,6 +4,8 @@
 
 mod extras;
 pub mod fragments;
+pub mod list;
+pub mod page;
 mod parse;
 
 pub use parse::is_reading;

@@ -1,0 +1,93 @@
+//! Takedown: a post and its former versions go, and the entry does not come back.
+
+use url::Url;
+
+use crate::archive::{Archive, ArchiveError, Line, Op};
+use crate::identity::{self, Alias, canonical_url};
+use crate::index::{Index, IndexError};
+use crate::model::{EntryKey, FeedId, Fingerprint, Found, LedgerPosition, Post, PostPath, Timestamp};
+
+/// Why an entry could not be found or forgotten.
+#[derive(Debug, thiserror::Error)]
+pub enum ForgetError {
+    /// Nothing is known under that address or path.
+    #[error("`{0}` is neither the address nor the path of a post; `feedmill explain` shows what an address leads to")]
+    Unknown(String),
+    /// The archive.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// The index.
+    #[error(transparent)]
+    Index(#[from] IndexError),
+}
+
+/// The entry that an address or a path of a post means.
+pub async fn find<I: Index>(index: &I, what: &str) -> Result<Option<Found>, IndexError> {
+    if let Some(canonical) = Url::parse(what).ok().as_ref().and_then(canonical_url) {
+        let key = EntryKey::of(canonical.as_str());
+        if let Some(record) = index.record(&key).await? {
+            return Ok(Some(Found { key, record }));
+        }
+        return index.find(&Alias::Url(canonical)).await;
+    }
+    let path = what.split_once("_posts/").map_or_else(|| what.to_owned(), |(_, rest)| format!("_posts/{rest}"));
+    match index.by_path(&path).await? {
+        Some(found) => Ok(Some(found)),
+        None => index.by_path(what).await,
+    }
+}
+
+/// Forgets an entry. The ledger keeps its key, the reason, and hashes of what it would be recognised
+/// by; neither its text nor its sources stay.
+pub async fn entry<I: Index, A: Archive>(
+    index: &I,
+    archive: &A,
+    what: &str,
+    reason: &str,
+    now: Timestamp,
+) -> Result<Found, ForgetError> {
+    let found = find(index, what).await?.ok_or_else(|| ForgetError::Unknown(what.to_owned()))?;
+    let lines = archive.lines_after(&LedgerPosition::default()).await?;
+    let post = match PostPath::parse(&found.record.path) {
+        Some(path) => archive.read(&path).await.ok(),
+        None => None,
+    };
+    let marks = marks(&found, post.as_ref(), &lines);
+    let line = Line {
+        path: Some(found.record.path.clone()),
+        feed: found.record.feed.as_ref().map(ToString::to_string),
+        reason: Some(reason.to_owned()),
+        marks: marks.iter().map(Fingerprint::hex).collect(),
+        ..Line::new(Op::Forget, now, found.key)
+    };
+    archive.forget(line).await?;
+    index.forget(&found.key, marks).await?;
+    Ok(found)
+}
+
+/// Fingerprints of everything that leads to the entry.
+fn marks(found: &Found, post: Option<&Post>, lines: &[Line]) -> Vec<Fingerprint> {
+    let mut aliases = Vec::new();
+    for line in lines.iter().filter(|line| line.key == found.key) {
+        aliases.extend(crate::maintain::ingest::named(line));
+    }
+    if let Some(post) = post {
+        let title = identity::title_fingerprint(&post.title);
+        let (text, telling) = identity::text_fingerprint(&post.body);
+        if let Some(url) = Url::parse(&post.from).ok().as_ref().and_then(canonical_url) {
+            aliases.push(Alias::Pair(url.clone(), title));
+            // A link that other entries share must not take them along.
+            if EntryKey::of(url.as_str()) == found.key {
+                aliases.push(Alias::Url(url));
+            }
+        }
+        let feed: Option<FeedId> = found.record.feed.clone().filter(|_| telling);
+        if let (Some(feed), Some(claimed)) = (feed, found.record.claimed) {
+            aliases.push(Alias::Text(feed, title, text, claimed.day()));
+        }
+    }
+    let mut marks: Vec<Fingerprint> = aliases.iter().map(Alias::fingerprint).collect();
+    marks.sort();
+    marks.dedup();
+    marks
+}

@@ -1,0 +1,211 @@
+//! Commands over the archive: explain, forget, import, reindex, verify, add.
+
+use std::fs;
+
+use crate::house::{DATE, House, Page, files, item, rss};
+
+const ONE: &str = "feeds: [{ id: a, name: A, url: '{server}/a.xml' }]\ntopics: [{ id: all }]";
+
+fn entry(n: u32, text: &str) -> String {
+    item(&format!("Title {n}"), &format!("https://example.org/{n}"), &format!("g{n}"), DATE, &format!("<p>{text}</p>"))
+}
+
+#[test]
+fn explain_tells_rule_key_and_aliases() {
+    let house = House::new();
+    house.config(ONE).serves("/a.xml", rss(&entry(1, "x")));
+    house.run(["poll"]).success();
+    let run = house.run(["explain", "http://example.org/1?utm_source=x"]).success();
+    let key = house.ledger()[0]["key"].as_str().expect("key").to_owned();
+    for part in [
+        "canonical URL  https://example.org/1 (version 1)",
+        &key,
+        "post           _posts/",
+        "rule 6",
+        "guid `g1`",
+        "to override",
+    ] {
+        assert!(run.stdout.contains(part), "{part}: {}", run.stdout);
+    }
+    let path = house.posts().keys().next().expect("post").clone();
+    assert!(house.run(["explain", &path]).success().stdout.contains(&key));
+    assert!(house.run(["explain", "https://example.org/other"]).success().stdout.contains("would be new"));
+    house.run(["explain", "nothing"]).code(2);
+}
+
+#[test]
+fn a_forgotten_entry_is_gone_and_never_comes_back() {
+    let house = House::new();
+    house.config(ONE).serves("/a.xml", rss(&(entry(1, "first") + &entry(2, "other"))));
+    house.run(["poll"]).success();
+    house.serves("/a.xml", rss(&(entry(1, "second version") + &entry(2, "other"))));
+    house.run(["poll"]).summary("1 read (1 revised, 1 duplicate)").success();
+    house.run(["forget", "https://example.org/1", "--reason", "asked for"]).success();
+    let left = |house: &House| {
+        let archive = house.path("data/archive");
+        let texts = files(&archive).into_iter().filter(|f| !f.to_string_lossy().contains("_ledger"));
+        texts.filter(|f| String::from_utf8_lossy(&fs::read(f).expect("file")).contains("Title 1")).count()
+    };
+    assert_eq!(left(&house), 0);
+    assert!(files(&house.path("data/archive/_revisions")).is_empty());
+    assert_eq!(house.posts().len(), 1);
+    assert!(!house.read("data/public/all/atom.xml").contains("Title 1"));
+    let last = house.ledger().pop().expect("line");
+    assert_eq!((&last["op"], &last["reason"]), (&"forget".into(), &"asked for".into()));
+    // The same entry under its link, another link with its guid, and its link with another guid.
+    let disguises = [
+        entry(1, "first"),
+        item("Title 1", "https://example.org/new", "g1", DATE, ""),
+        item("New", "http://example.org/1", "g9", DATE, "y"),
+    ];
+    for disguise in disguises {
+        house.serves("/a.xml", rss(&(disguise + &entry(2, "other"))));
+        house.run(["poll", "--force"]).summary("1 read (2 duplicates)").success();
+    }
+    house.run(["reindex"]).success();
+    house.serves("/a.xml", rss(&(entry(1, "first") + &entry(2, "other"))));
+    house.run(["poll", "--force"]).summary("1 read (2 duplicates)").success();
+    assert!(house.run(["explain", "https://example.org/1"]).success().stdout.contains("forgotten (asked for)"));
+    house.run(["verify", "--deep"]).success();
+}
+
+#[test]
+fn posts_of_other_makers_are_taken_over_and_known() {
+    let house = House::new();
+    let post = |title: &str, link: &str| {
+        format!(
+            "---\nlayout: post\ntitle: \"{title}\"\ndate: 2020-01-02\ncomments: True\nfrom: {link}\ncategories: [ A ]\n---\nold text\n"
+        )
+    };
+    house.write("old/_posts/2020-01-02-one.md", post("Old one", "http://example.org/1").as_bytes());
+    house.write(
+        "old/archived/2020-01-02/two | \"odd\".md",
+        post("Old two", "https://example.org/2?utm_source=x").as_bytes(),
+    );
+    house.write("old/_posts/copy.md", post("Old one", "https://example.org/1").as_bytes());
+    house.write("old/README.md", b"no front matter");
+    house.config("feeds: [{ id: a, name: A, url: '{server}/a.xml' }]\ntopics: [{ id: of-a, feeds: [a] }]");
+    let run = house.run(["import", "old"]).code(4);
+    assert!(
+        run.stdout.contains("imported 3 posts: 0 known before, 1 unreadable, 1 entry held by several files"),
+        "{}",
+        run.stdout
+    );
+    for (from, to) in [
+        ("old/_posts/copy.md", "_posts/copy.md"),
+        ("old/archived/2020-01-02/two | \"odd\".md", "archived/2020-01-02/two | \"odd\".md"),
+    ] {
+        assert_eq!(house.read(from), house.read(&format!("data/archive/{to}")));
+    }
+    assert!(house.run(["import", "old"]).code(4).stdout.contains("imported 0 posts: 3 known before"));
+    house.serves("/a.xml", rss(&(entry(1, "now") + &entry(2, "now") + &entry(3, "new"))));
+    house.run(["poll"]).summary("1 read (1 new post, 2 duplicates)").success();
+    let atom = house.read("data/public/of-a/atom.xml");
+    assert_eq!(atom.matches("<entry>").count(), 3, "two old entries and the new one: {atom}");
+    house.run(["verify", "--deep"]).success();
+    // Another file under an occupied name.
+    house.write("more/_posts/copy.md", post("Another", "https://example.org/9").as_bytes());
+    house.run(["import", "more"]).success();
+    assert!(house.path("data/archive/_posts/copy-2.md").exists());
+    house.run(["reindex"]).success();
+    house.run(["poll", "--force"]).summary("1 read (3 duplicates)").success();
+}
+
+#[test]
+fn the_samples_of_real_archives_are_taken_over_whole() {
+    let samples = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpora/archive");
+    if !samples.is_dir() {
+        println!("skipped: the folder ../shared/corpora/archive is not here");
+        return;
+    }
+    let house = House::new();
+    house.config(ONE);
+    let run = house.run(["import", samples.to_str().expect("path")]).success();
+    let all = files(&samples);
+    assert!(
+        run.stdout.contains(&format!("imported {} posts: 0 known before, 0 unreadable", all.len())),
+        "{}",
+        run.stdout
+    );
+    for file in all {
+        let taken = house.path("data/archive").join(file.strip_prefix(&samples).expect("below"));
+        assert_eq!(fs::read(&file).expect("sample"), fs::read(&taken).expect("taken"), "{}", taken.display());
+    }
+    house.run(["verify", "--deep"]).success();
+}
+
+#[test]
+fn reindex_and_publish_give_back_the_same_public_bytes() {
+    let house = House::new();
+    house.config("feeds: [{ id: a, name: A, url: '{server}/a.xml' }, { id: b, name: B, url: '{server}/b.xml' }]\ntopics: [{ id: all }, { id: one, any: [better] }]");
+    house.serves("/a.xml", rss(&(entry(1, "x") + &entry(2, "y")))).serves("/b.xml", rss(&entry(2, "teaser")));
+    house.run(["poll"]).success();
+    house.serves("/a.xml", rss(&(entry(1, "better") + &entry(2, "y"))));
+    house.run(["poll"]).success();
+    let public = |house: &House| ["all", "one"].map(|topic| house.read(&format!("data/public/{topic}/atom.xml")));
+    let before = public(&house);
+    fs::remove_dir_all(house.path("data/index")).expect("removed");
+    fs::remove_dir_all(house.path("data/public")).expect("removed");
+    house.run(["reindex"]).success();
+    house.run(["publish"]).success();
+    assert_eq!(public(&house), before);
+    house.run(["poll", "--force"]).summary("2 read (3 duplicates)").success();
+    house.run(["verify", "--deep"]).success();
+}
+
+#[test]
+fn verify_names_what_is_wrong() {
+    let house = House::new();
+    house.config(ONE).serves("/a.xml", rss(&(entry(1, "x") + &entry(2, "y") + &entry(3, "z"))));
+    house.run(["poll"]).success();
+    let paths: Vec<String> = house.posts().keys().cloned().collect();
+    fs::remove_file(house.path(&format!("data/archive/{}", paths[0]))).expect("removed");
+    let edited = house.read(&format!("data/archive/{}", paths[1])).replace("<p>", "<p>edited ");
+    house.write(&format!("data/archive/{}", paths[1]), edited.as_bytes());
+    house.write(
+        "data/archive/_posts/2020-01-01-stray.md",
+        b"---\ntitle: Stray\nfrom: https://example.org/stray\n---\ntext\n",
+    );
+    let run = house.run(["verify", "--deep"]).code(1);
+    for part in ["but it is gone", "its bytes are not those that were written", "no ledger line names it"] {
+        assert!(run.stderr.contains(part), "{part}: {}", run.stderr);
+    }
+    assert!(run.stdout.ends_with("checked 3 posts: 3 findings\n"), "{}", run.stdout);
+    assert!(house.run(["reindex"]).success().stdout.contains("1 post without a line got one"));
+}
+
+#[test]
+fn feeds_are_added_and_comments_survive() {
+    let house = House::new();
+    house.config("# my feeds\nfeeds:\n  # the first\n  - id: a\n    name: A\n    url: '{server}/a.xml'");
+    house
+        .serves("/a.xml", rss(""))
+        .serves("/b.xml", rss("").replace("<title>Feed</title>", "<title>Second Blog</title>"));
+    let page = "<html><head><link rel=alternate type=application/rss+xml href=/b.xml></head></html>";
+    house.serves_page("/", Page { status: 200, headers: vec![], body: page.into() });
+    let server = house
+        .read("config.yaml")
+        .split("url: '")
+        .nth(2)
+        .expect("url")
+        .split("/a.xml")
+        .next()
+        .expect("server")
+        .to_owned();
+    let run = house.run(["add", &format!("{server}/")]).success();
+    assert_eq!(run.stdout, "added feed `second-blog`; `feedmill check` shows when it is polled\n");
+    let config = house.read("config.yaml");
+    assert!(
+        config.contains("# my feeds\nfeeds:\n  # the first\n  - id: a\n") && config.contains("  - id: second-blog\n"),
+        "{config}"
+    );
+    assert!(house.run(["add", &format!("{server}/b.xml")]).code(1).stderr.contains("the config has it already"));
+    let opml = format!(
+        "<opml><body><outline text='Third & more' xmlUrl='{server}/c.xml'><outline text=x xmlUrl='{server}/a.xml'></body></opml>"
+    );
+    house.write("list.opml", opml.as_bytes());
+    assert_eq!(house.run(["import", "list.opml"]).success().stdout, "added 1 feed to the config, 1 there before\n");
+    house.write("subs.json", format!("[{{\"site\": \"Fourth\", \"url\": \"{server}/d.xml\"}}]").as_bytes());
+    assert_eq!(house.run(["import", "subs.json"]).success().stdout, "added 1 feed to the config\n");
+    house.run(["check"]).success();
+}
