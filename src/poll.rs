@@ -411,7 +411,7 @@ where
         records.extend(plan.sightings.iter().map(keep::remember_sighting));
         let stale = keep::touched(&records, &self.config.topics);
         let ledger = self.archive.position().await?;
-        self.index.commit(Committed { records, ledger, stale }).await?;
+        self.index.commit(Committed { records, ledger, stale, ..Committed::default() }).await?;
         Ok(())
     }
 

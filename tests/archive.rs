@@ -64,6 +64,52 @@ fn a_lost_index_and_lost_public_files_come_back_to_the_same_bytes() {
 }
 
 #[test]
+fn a_clone_of_the_archive_polls_conditionally_adds_nothing_and_publishes_the_same_bytes() {
+    let house = House::new();
+    house.config(ONE).serves("/a.xml", entries(3));
+    house.run(["poll"]).success();
+    let elsewhere = House::new();
+    // The feed is where it was; only the machine is another one.
+    elsewhere.write("config.yaml", house.read("config.yaml").as_bytes());
+    copy(&house.path("data/archive"), &elsewhere.path("data/archive"));
+    elsewhere.run(["poll"]).summary("1 not modified").success();
+    assert!(house.requests().last().expect("request").headers.contains_key("if-none-match"));
+    assert_eq!(elsewhere.read("data/public/all/atom.xml"), house.read("data/public/all/atom.xml"));
+    elsewhere.run(["poll", "--force"]).summary("1 read (3 duplicates)").success();
+    assert_eq!(elsewhere.ledger(), house.ledger());
+}
+
+#[test]
+fn keys_of_an_older_canonicaliser_are_reached_under_todays_addresses() {
+    let house = House::new();
+    house.config(ONE).serves("/a.xml", entries(1));
+    house.run(["poll"]).success();
+    // As if a former version had kept another spelling of the address: another key, named in the post.
+    let line = house.ledger().pop().expect("line");
+    let (key, path) = (line["key"].as_str().expect("key"), line["path"].as_str().expect("path"));
+    let older = feedmill::model::EntryKey::of("http://example.org/0").hex();
+    let post = house.read(&format!("data/archive/{path}")).replacen(
+        "\n---\n<!--",
+        &format!("\nkey: \"{older}\"\n---\n<!--"),
+        1,
+    );
+    house.write(&format!("data/archive/{path}"), post.as_bytes());
+    let month = crate::house::files(&house.path("data/archive/_ledger"))
+        .into_iter()
+        .find(|f| f.to_string_lossy().contains("/20"))
+        .expect("month");
+    let text = fs::read_to_string(&month)
+        .expect("ledger")
+        .replace(key, &older)
+        .replace("\"canon\":1", "\"canon\":0")
+        .replace("\"guid\":\"g0\",", "");
+    house.write(&month.strip_prefix(house.path("")).expect("below").to_string_lossy(), text.as_bytes());
+    house.run(["reindex"]).success();
+    house.run(["poll", "--force"]).summary("1 read (1 duplicate)").success();
+    assert_eq!(house.posts().len(), 1);
+}
+
+#[test]
 fn posts_that_the_index_missed_are_not_written_twice() {
     // As after a crash between files and records: the archive is ahead of the index.
     let house = House::new();

@@ -11,6 +11,7 @@ mod identity;
 mod maintain;
 mod outputs;
 mod poll;
+mod properties;
 mod readme;
 
 mod seeds;

@@ -1,6 +1,6 @@
 //! The archive as a folder: temporary files and ledger lines, one sync, renames, folder sync.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -89,8 +89,9 @@ impl FolderArchive {
         for kept in batch.posts {
             lines.push(self.prepare(kept, pending)?);
         }
+        let mut taken = HashSet::new();
         for adopted in batch.adopted {
-            lines.push(self.adopt(adopted, pending)?);
+            lines.push(self.adopt(adopted, &mut taken, pending)?);
         }
         if let Some(raw) = &batch.raw {
             let path = self.root.join(raw.path());
@@ -132,11 +133,16 @@ impl FolderArchive {
     }
 
     /// Takes a file over as it is; one that lies there already is not written again.
-    fn adopt(&self, adopted: Adopted, pending: &mut Vec<Pending>) -> Result<Line, ArchiveError> {
+    fn adopt(
+        &self,
+        adopted: Adopted,
+        taken: &mut HashSet<PostPath>,
+        pending: &mut Vec<Pending>,
+    ) -> Result<Line, ArchiveError> {
         let mut path = adopted.path.clone();
         for number in 2.. {
             let file = self.root.join(path.as_str());
-            let taken = pending.iter().any(|other| other.last == file);
+            let taken = !taken.insert(path.clone());
             match self.disk.read(&file, 0) {
                 Ok(bytes) if bytes == adopted.bytes && !taken => break,
                 Err(e) if e.kind() == io::ErrorKind::NotFound && !taken => {
@@ -270,14 +276,14 @@ impl FolderArchive {
     fn walk(&self, folder: &Path, in_posts: bool, found: &mut Vec<PostPath>) -> Result<(), ArchiveError> {
         for path in self.disk.list(folder).map_err(|e| unread(folder, e))? {
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            let is_posts = in_posts || POST_FOLDERS.contains(&name.as_str());
+            let below = in_posts || POST_FOLDERS.contains(&name.as_str());
             // Jekyll's own folders, former versions and the ledger begin with `_`.
-            if name.starts_with('.') || (name.starts_with('_') && !is_posts) {
+            if name.starts_with('.') || (name.starts_with('_') && !below) {
                 continue;
             }
             if path.is_dir() {
-                self.walk(&path, is_posts, found)?;
-            } else if is_posts && path.extension().is_some_and(|e| e == "md" || e == "markdown") {
+                self.walk(&path, below, found)?;
+            } else if below && path.extension().is_some_and(|e| e == "md" || e == "markdown") {
                 found.extend(path.strip_prefix(&self.root).ok().and_then(Path::to_str).and_then(PostPath::parse));
             }
         }

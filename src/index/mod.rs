@@ -71,6 +71,8 @@ pub struct Committed {
     pub ledger: LedgerPosition,
     /// Topics whose published files are stale from now on.
     pub stale: Vec<TopicId>,
+    /// Topic rules that have been applied to every record there is.
+    pub complete: Vec<Fingerprint>,
 }
 
 /// The memory. Every write may be repeated without harm.

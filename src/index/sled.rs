@@ -216,6 +216,11 @@ impl SledIndex {
         apply(&entries.aliases, aliases)?;
         apply(&entries.order, order)?;
         apply(&entries.records, records)?;
+        let mut complete = Batch::default();
+        for rule in &committed.complete {
+            complete.insert(rule.bytes(), &[VERSION]);
+        }
+        apply(&entries.rules, complete)?;
         self.settle(&entries.db, "entries")?;
         self.put_ledger(&committed.ledger, &committed.stale)
     }

@@ -10,7 +10,7 @@ use crate::model::{EntryKey, LedgerPosition, PostPath, Timestamp};
 use crate::post::{self, ForeignPost, Oddity};
 
 /// Files taken over in one durable step.
-const BATCH: usize = 1_000;
+const BATCH: usize = 5_000;
 
 /// Folders that hold no posts of other makers, whatever is in them.
 const NOT_POSTS: &[&str] = &["_revisions", "_ledger", "_raw", "_site", "node_modules"];

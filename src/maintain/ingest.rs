@@ -72,7 +72,7 @@ pub async fn catch_up<I: Index, A: Archive>(
     for portion in lines.chunks(PORTION) {
         let seen = look(archive, config, portion).await?;
         let records = remember_all(index, seen).await?;
-        index.commit(Committed { records, ledger: known.clone(), stale: Vec::new() }).await?;
+        index.commit(Committed { records, ledger: known.clone(), ..Committed::default() }).await?;
         for line in portion.iter().filter(|line| line.op == Op::Forget) {
             let marks = line.marks.iter().filter_map(|mark| Fingerprint::from_hex(mark)).collect();
             index.forget(&line.key, marks).await?;
@@ -81,7 +81,9 @@ pub async fn catch_up<I: Index, A: Archive>(
         progress(done, lines.len());
     }
     let stale = config.topics.iter().map(|t| t.id.clone()).collect();
-    index.commit(Committed { records: Vec::new(), ledger: position, stale }).await?;
+    // An index that began empty has seen every post with today's rules.
+    let complete = config.topics.iter().map(topic::rule).filter(|_| known.is_empty()).collect();
+    index.commit(Committed { records: Vec::new(), ledger: position, stale, complete }).await?;
     Ok(lines.len())
 }
 
