@@ -22,6 +22,10 @@ deny:
 docs:
     RUSTDOCFLAGS="-D warnings" cargo doc --no-deps --locked --document-private-items
 
+# The 48 real histories of ../shared, state by state, against their truth.
+histories:
+    cargo test --locked --test main histories -- --nocapture
+
 # The demo: feeds from data/samples, no network.
 demo:
     cargo run --locked -- --config config/demo.yaml poll

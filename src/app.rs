@@ -18,6 +18,7 @@ use crate::maintain::forget::{self, ForgetError};
 use crate::maintain::import::{self, ImportError, Imported};
 use crate::maintain::ingest::{self, IngestError};
 use crate::maintain::reindex::{self, Reindexed};
+use crate::maintain::replay::{self, Replayed};
 use crate::maintain::verify::{self, Verified, VerifyError};
 use crate::maintain::{discover, explain};
 use crate::model::Topic;
@@ -316,6 +317,14 @@ impl App {
             poller.archive.settle().await.map_err(PollError::from)?;
             publisher(&poller, &self.site()).topics(&self.config.topics, true, now).await?;
             Ok(found.record.path)
+        })
+    }
+
+    /// Makes posts again from their sources and compares.
+    pub fn replay(&self) -> Result<Replayed, AppError> {
+        runtime()?.block_on(async {
+            let archive = FolderArchive::new(self.config.storage.archive.clone(), self.config.storage.layout);
+            Ok(replay::archive(&archive, &self.config).await.map_err(PollError::from)?)
         })
     }
 

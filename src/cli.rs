@@ -72,6 +72,9 @@ enum Command {
         #[arg(long)]
         deep: bool,
     },
+    /// For developers: make posts again from their sources, report what comes out differently.
+    #[command(hide = true)]
+    Replay,
     /// Validate the config and show when each feed is polled next; nothing is written.
     Check,
 }
@@ -170,6 +173,16 @@ fn dispatch(app: &App, command: Command, volume: Volume) -> Result<ExitCode, App
             };
             say(volume, Volume::Normal, &format!("checked {}: {found}", counted(done.posts, "post")));
             Ok(if done.findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+        }
+        Command::Replay => {
+            let done = app.replay()?;
+            warn_all(&done.different);
+            say(
+                volume,
+                Volume::Normal,
+                &format!("replayed: {} the same, {} different", done.same, done.different.len()),
+            );
+            Ok(if done.different.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         Command::Check => {
             print(&app.check());

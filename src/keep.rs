@@ -21,14 +21,18 @@ pub fn drafts(plan: &mut Plan, source: &FeedSource, seen: Timestamp) -> Vec<Draf
         .map(|change| {
             let mut post = post::from_entry(change.entry.clone(), change.key, source);
             if let Some(former) = &change.former {
-                // The path of a post holds its date: both stay as they are.
-                post.updated = post.updated.or(Some(seen));
-                post.date = former.date;
-                post.claimed = None;
+                as_revision(&mut post, former.date, seen);
             }
             Draft { change, post }
         })
         .collect()
+}
+
+/// A later version of a post: its path holds its date, so both stay as they are.
+pub fn as_revision(post: &mut Post, date: Timestamp, seen: Timestamp) {
+    post.updated = post.updated.or(Some(seen));
+    post.date = date;
+    post.claimed = None;
 }
 
 /// What the archive has to write for one poll of a feed.

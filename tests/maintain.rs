@@ -209,3 +209,17 @@ fn feeds_are_added_and_comments_survive() {
     assert_eq!(house.run(["import", "subs.json"]).success().stdout, "added 1 feed to the config\n");
     house.run(["check"]).success();
 }
+
+#[test]
+fn posts_are_made_again_from_their_sources() {
+    let house = House::new();
+    house.config(ONE).serves("/a.xml", rss(&(entry(1, "x") + &entry(2, "y"))));
+    house.run(["poll"]).success();
+    house.serves("/a.xml", rss(&(entry(1, "better") + &entry(2, "y"))));
+    house.run(["poll"]).summary("1 read (1 revised, 1 duplicate)").success();
+    assert_eq!(house.run(["replay"]).success().stdout, "replayed: 2 the same, 0 different\n");
+    let config = house.read("config.yaml").replace("name: A", "name: A, remove: [p]");
+    house.write("config.yaml", config.as_bytes());
+    let run = house.run(["replay"]).code(1);
+    assert!(run.stderr.contains("body would differ"), "{}", run.stderr);
+}

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 
 use super::files::{LedgerFiles, Pending};
-use super::{Adopted, Archive, ArchiveError, Batch, Kept, Line, SiteFacts, SourceLine};
+use super::{Adopted, Archive, ArchiveError, Batch, Kept, Line, RawPoll, SiteFacts, SourceLine};
 use crate::disk::{Disk, LocalDisk};
 use crate::model::{EntryKey, LedgerPosition, Post, PostPath, Timestamp, hex};
 use crate::post::{self, Layout};
@@ -290,6 +290,18 @@ impl FolderArchive {
         Ok(())
     }
 
+    fn walk_raw(&self, folder: &Path, found: &mut Vec<String>) -> Result<(), ArchiveError> {
+        for path in self.disk.list(folder).map_err(|e| unread(folder, e))? {
+            let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            if name.ends_with(".jsonl.zst") && !name.starts_with('.') {
+                found.extend(path.strip_prefix(&self.root).ok().and_then(Path::to_str).map(str::to_owned));
+            } else if path.is_dir() {
+                self.walk_raw(&path, found)?;
+            }
+        }
+        Ok(())
+    }
+
     async fn blocking<T: Send + 'static>(
         &self,
         work: impl FnOnce(&Self) -> Result<T, ArchiveError> + Send + 'static,
@@ -360,6 +372,24 @@ impl Archive for FolderArchive {
             archive.walk(&archive.root, false, &mut paths)?;
             paths.sort();
             Ok(paths)
+        })
+        .await
+    }
+
+    async fn raw_paths(&self) -> Result<Vec<String>, ArchiveError> {
+        self.blocking(|archive| {
+            let mut paths = Vec::new();
+            archive.walk_raw(&archive.root.join("_raw"), &mut paths)?;
+            Ok(paths)
+        })
+        .await
+    }
+
+    async fn raw(&self, path: &str) -> Result<RawPoll, ArchiveError> {
+        let file = self.root.join(path);
+        self.blocking(move |archive| {
+            let bytes = archive.disk.read(&file, 0).map_err(|e| unread(&file, e))?;
+            RawPoll::from_bytes(&bytes).map_err(|e| unread(&file, e))
         })
         .await
     }

@@ -139,6 +139,10 @@ pub trait Archive: Send + Sync {
     fn former(&self, key: &EntryKey, number: u32) -> impl Future<Output = Result<Option<Post>, ArchiveError>> + Send;
     /// Every post file below `_posts` and `archived`, sorted.
     fn post_paths(&self) -> impl Future<Output = Result<Vec<PostPath>, ArchiveError>> + Send;
+    /// Every raw file, oldest month first.
+    fn raw_paths(&self) -> impl Future<Output = Result<Vec<String>, ArchiveError>> + Send;
+    /// Reads a raw file.
+    fn raw(&self, path: &str) -> impl Future<Output = Result<RawPoll, ArchiveError>> + Send;
     /// SHA-256 of a file, hex.
     fn checksum(&self, path: &PostPath) -> impl Future<Output = Result<String, ArchiveError>> + Send;
     /// Which of these posts are gone.

@@ -6,5 +6,6 @@ pub mod forget;
 pub mod import;
 pub mod ingest;
 pub mod reindex;
+pub mod replay;
 pub mod state;
 pub mod verify;
