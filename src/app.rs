@@ -79,6 +79,14 @@ pub enum AppError {
     /// The check stopped.
     #[error(transparent)]
     Verify(#[from] VerifyError),
+    /// A file named on the command line cannot be read.
+    #[error("`{}` cannot be read: {cause}", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// The system's words.
+        cause: std::io::Error,
+    },
     /// A file is no list of feeds.
     #[error("`{}` is not a list of feeds: {cause}", path.display())]
     List {
@@ -200,7 +208,10 @@ impl App {
         let feeds = self.feeds(names)?;
         let runtime = runtime()?;
         runtime.block_on(async {
-            let poller = self.poller(!options.dry_run)?;
+            // Where nothing was ever polled, a dry run remembers in a place that goes with it.
+            let scratch = ScratchFolder::for_dry_run(options.dry_run && !self.config.storage.index.exists());
+            let index = scratch.as_ref().map_or(self.config.storage.index.as_path(), |scratch| &scratch.0);
+            let poller = self.poller_with(!options.dry_run, index)?;
             let mut done = Polled::default();
             if !options.dry_run {
                 done.healed = heal(&poller).await?;
@@ -240,7 +251,7 @@ impl App {
                 Ok(Import::Posts(done))
             });
         }
-        let text = read_text(path).map_err(AppError::Config)?;
+        let text = std::fs::read_to_string(path).map_err(|cause| AppError::Read { path: path.to_owned(), cause })?;
         let list = list::feeds(&text).map_err(|cause| AppError::List { path: path.to_owned(), cause })?;
         let feeds = list.entries.into_iter().map(|feed| (feed.title.unwrap_or_default(), feed.url)).collect();
         let (added, known) = self.append(feeds)?;
@@ -250,7 +261,9 @@ impl App {
     /// Appends a feed to the config: the address itself when it is a feed, else what the page links.
     pub fn add(&self, address: &str) -> Result<Vec<String>, AppError> {
         let refused = |cause: String| AppError::Add { address: address.to_owned(), cause };
-        let url = url::Url::parse(address).map_err(|e| refused(e.to_string()))?;
+        // People leave out the scheme.
+        let url = url::Url::parse(address).or_else(|_| url::Url::parse(&format!("https://{address}")));
+        let url = url.map_err(|e| refused(format!("{e}; write it like `https://example.org/`")))?;
         let found = runtime()?.block_on(async {
             let limits = self.limits();
             let fetcher = Fetcher::new(&limits)?;
@@ -420,6 +433,10 @@ impl App {
     }
 
     fn poller(&self, will_write: bool) -> Result<LocalPoller, AppError> {
+        self.poller_with(will_write, &self.config.storage.index)
+    }
+
+    fn poller_with(&self, will_write: bool, index: &Path) -> Result<LocalPoller, AppError> {
         let Config { storage, .. } = &*self.config;
         let archive = FolderArchive::new(storage.archive.clone(), storage.layout);
         // Before anything is fetched or marked as seen.
@@ -430,7 +447,7 @@ impl App {
         Ok(Poller {
             config: Arc::clone(&self.config),
             fetch: Arc::new(Fetcher::new(&limits)?),
-            index: Arc::new(SledIndex::open(&storage.index)?),
+            index: Arc::new(SledIndex::open(index)?),
             archive: Arc::new(archive),
             clock: Arc::new(SystemClock),
         })
@@ -448,6 +465,22 @@ impl App {
 
     fn site(&self) -> Site {
         Site::new(self.config.storage.public.clone())
+    }
+}
+
+/// A folder that is removed when it is no longer needed.
+struct ScratchFolder(PathBuf);
+
+impl ScratchFolder {
+    fn for_dry_run(wanted: bool) -> Option<Self> {
+        wanted.then(|| Self(std::env::temp_dir().join(format!("feedmill-dry-run-{}", std::process::id()))))
+    }
+}
+
+impl Drop for ScratchFolder {
+    fn drop(&mut self) {
+        // What cannot be removed lies among other temporary files.
+        let _ = std::fs::remove_dir_all(&self.0);
     }
 }
 

@@ -280,11 +280,12 @@ fn progress(app: &App, args: &PollArgs, volume: Volume) -> ProgressBar {
 }
 
 fn warn_about(report: &FeedReport, volume: Volume) {
-    if volume == Volume::Quiet {
-        return;
-    }
+    // A feed that failed is told even to those who asked for quiet: cron mails what is said.
     if let Some(error) = &report.error {
         warn(error);
+    }
+    if volume == Volume::Quiet {
+        return;
     }
     warn_all(&report.notes);
 }

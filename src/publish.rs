@@ -187,6 +187,10 @@ fn published(
     let record = &found.record;
     // A post may have been edited since it was written; what leaves is made safe again.
     post.body = html::published(&post.body, Url::parse(&post.from).ok().as_ref());
+    if post.author.trim().is_empty() {
+        // RFC 4287 section 4.1.2 wants an author; another maker's post may name none.
+        post.author = post.categories.first().cloned().unwrap_or_else(|| facts.tag_authority.clone());
+    }
     if let Some(change) = change {
         post.body.insert_str(0, &change);
     }

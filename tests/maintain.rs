@@ -84,10 +84,15 @@ fn posts_of_other_makers_are_taken_over_and_known() {
     );
     house.write("old/_posts/copy.md", post("Old one", "https://example.org/1").as_bytes());
     house.write("old/README.md", b"no front matter");
+    house.write("old/_posts/2011-01-01-page.textile", b"---\ntitle: x\n---\nh1. x\n");
     house.config("feeds: [{ id: a, name: A, url: '{server}/a.xml' }]\ntopics: [{ id: of-a, feeds: [a] }]");
+    house
+        .run(["import", "nothing"])
+        .code(1)
+        .says(&["error: `nothing` cannot be read: No such file or directory (os error 2)"]);
     let run = house.run(["import", "old"]).code(4);
     assert!(
-        run.stdout.contains("imported 3 posts: 0 known before, 1 unreadable, 1 entry held by several files"),
+        run.stdout.contains("imported 3 posts: 0 known before, 2 unreadable, 1 entry held by several files"),
         "{}",
         run.stdout
     );

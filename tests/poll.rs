@@ -146,8 +146,7 @@ fn dry_run_tells_and_writes_nothing() {
     house.config("feeds: [{ id: a, name: A, url: '{server}/a.xml' }, { id: b, name: B, url: '{server}/a.xml?b' }]");
     house.serves("/a.xml?b", two_items());
     house.run(["poll", "--dry-run"]).summary("2 read (2 posts would be new, 2 duplicates)").success();
-    assert!(!house.path("data/archive").exists());
-    assert!(!house.path("data/public").exists());
+    assert!(!house.path("data").exists());
     house.run(["poll"]).summary("2 read (2 new posts, 2 duplicates)").success();
 }
 

@@ -283,7 +283,9 @@ impl FolderArchive {
             }
             if path.is_dir() {
                 self.walk(&path, below, found)?;
-            } else if below && path.extension().is_some_and(|e| e == "md" || e == "markdown") {
+            } else if below
+                && path.extension().is_some_and(|e| e == "md" || e == "markdown" || e == "html" || e == "htm")
+            {
                 found.extend(path.strip_prefix(&self.root).ok().and_then(Path::to_str).and_then(PostPath::parse));
             }
         }

@@ -113,6 +113,10 @@ fn read(root: &Path, file: &Path) -> Result<Result<FoundPost, String>, ImportErr
     let Some(path) = relative.to_str().and_then(PostPath::parse) else {
         return Ok(Err(format!("`{}`: the name is not UTF-8", file.display())));
     };
+    let kind = file.extension().map(|e| e.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
+    if !matches!(kind.as_str(), "md" | "markdown" | "html" | "htm") {
+        return Ok(Err(format!("`{path}`: neither Markdown nor HTML; convert it, or keep it elsewhere")));
+    }
     let bytes = fs::read(file).map_err(|cause| ImportError::Read { path: file.to_owned(), cause })?;
     let post = match post::foreign(path.as_str(), &bytes) {
         Ok(post) if post.notes.contains(&Oddity::NoFrontMatter) => {
@@ -146,11 +150,15 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), ImportError> {
         }
         if kind.is_dir() {
             collect(&path, files)?;
-        } else if kind.is_file()
-            && path.extension().is_some_and(|e| e.eq_ignore_ascii_case("md") || e.eq_ignore_ascii_case("markdown"))
-        {
+        } else if kind.is_file() && may_be_post(&path) {
             files.push(path);
         }
     }
     Ok(())
+}
+
+/// Markdown anywhere, and whatever else lies where posts lie: what cannot be read there is named.
+fn may_be_post(path: &Path) -> bool {
+    let markdown = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("md") || e.eq_ignore_ascii_case("markdown"));
+    markdown || path.components().any(|part| part.as_os_str() == "_posts" || part.as_os_str() == "archived")
 }

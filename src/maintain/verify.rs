@@ -119,7 +119,7 @@ async fn check<A: Archive>(
     if deep {
         let sum = archive.checksum(path).await?;
         if line.sha256.as_ref() != Some(&sum) {
-            done.findings.push(format!("`{path}`: its bytes are not those that were written; restore it from a backup, or accept the edit with `feedmill reindex`"));
+            done.findings.push(format!("`{path}`: its bytes are not those that were written; restore it from a backup, or leave it if you meant to change it"));
         }
     }
     Ok(())
