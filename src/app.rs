@@ -17,6 +17,7 @@ use crate::index::{IndexError, SledIndex};
 use crate::maintain::forget::{self, ForgetError};
 use crate::maintain::import::{self, ImportError, Imported};
 use crate::maintain::ingest::{self, IngestError};
+use crate::maintain::init::InitError;
 use crate::maintain::reindex::{self, Reindexed};
 use crate::maintain::replay::{self, Replayed};
 use crate::maintain::verify::{self, Verified, VerifyError};
@@ -119,6 +120,9 @@ pub enum AppError {
         /// The system's words.
         cause: std::io::Error,
     },
+    /// A new folder could not be set up.
+    #[error(transparent)]
+    Init(#[from] InitError),
     /// The daemon stopped.
     #[error(transparent)]
     Daemon(#[from] DaemonError),

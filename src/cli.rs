@@ -1,13 +1,14 @@
 //! Commands and flags, progress, summaries.
 
 use std::io::{IsTerminal, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::app::{self, App, AppError, Import};
+use crate::maintain;
 use crate::poll::{FeedReport, Options, Outcome};
 
 /// Polls feeds, keeps every entry for ever as a readable post, republishes merged feeds by topic.
@@ -40,6 +41,12 @@ enum Command {
     Publish {
         /// Topics to publish [default: all].
         topics: Vec<String>,
+    },
+    /// Set up a folder: a commented config, an archive that Jekyll builds, a systemd unit. What exists is left alone.
+    Init {
+        /// The folder.
+        #[arg(default_value = ".")]
+        dir: PathBuf,
     },
     /// Tell which entry an address or a post is, and why it counts as that.
     Explain {
@@ -109,9 +116,11 @@ pub fn run(cli: Cli) -> ExitCode {
         (_, true) => Volume::Verbose,
         _ => Volume::Normal,
     };
-    let done = match cli.directory.as_deref().map(std::env::set_current_dir) {
-        Some(Err(error)) => Err(AppError::Directory { path: cli.directory.unwrap_or_default(), cause: error }),
-        _ => App::load(cli.config).and_then(|app| dispatch(&app, cli.command, volume)),
+    let done = match (cli.directory.as_deref().map(std::env::set_current_dir), cli.command) {
+        (Some(Err(error)), _) => Err(AppError::Directory { path: cli.directory.unwrap_or_default(), cause: error }),
+        // There is no config yet.
+        (_, Command::Init { dir }) => init(&dir, volume),
+        (_, command) => App::load(cli.config).and_then(|app| dispatch(&app, command, volume)),
     };
     done.unwrap_or_else(|error| {
         say_error(&error);
@@ -129,6 +138,7 @@ fn dispatch(app: &App, command: Command, volume: Volume) -> Result<ExitCode, App
             say(volume, Volume::Normal, &format!("published: {} changed", counted(outcome.changed, "file")));
             Ok(if outcome.unreadable.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(4) })
         }
+        Command::Init { dir } => init(&dir, volume),
         Command::Explain { what } => {
             print(&app.explain(&what)?);
             Ok(ExitCode::SUCCESS)
@@ -216,7 +226,22 @@ fn poll(app: &App, args: &PollArgs, volume: Volume) -> Result<ExitCode, AppError
     Ok(if summary.failed > 0 { ExitCode::from(4) } else { ExitCode::SUCCESS })
 }
 
-fn import(app: &App, path: &std::path::Path, volume: Volume) -> Result<ExitCode, AppError> {
+fn init(dir: &Path, volume: Volume) -> Result<ExitCode, AppError> {
+    let files = maintain::init::init(dir)?;
+    for file in &files {
+        say(volume, Volume::Normal, &file.to_string());
+    }
+    if files.iter().any(|file| !file.left_alone) {
+        say(
+            volume,
+            Volume::Normal,
+            "next: set `site.url` in config/feedmill.yaml and `url` in data/archive/_config.yml, then `feedmill check` and `feedmill poll`",
+        );
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn import(app: &App, path: &Path, volume: Volume) -> Result<ExitCode, AppError> {
     let bar = counting("files", volume);
     let done = app.import(path, |at, all| advance(&bar, at, all))?;
     bar.finish_and_clear();

@@ -80,6 +80,27 @@ fn a_clone_of_the_archive_polls_conditionally_adds_nothing_and_publishes_the_sam
 }
 
 #[test]
+fn of_two_clones_that_were_merged_the_earliest_post_stands() {
+    let (one, two) = (House::new(), House::new());
+    for (house, title) in [(&one, "First"), (&two, "Second")] {
+        house.config(ONE).serves("/a.xml", rss(&item(title, "https://example.org/0", "g0", DATE, "<p>x</p>")));
+        house.run(["poll"]).success();
+    }
+    // A union merge: both posts, both lines, in any order.
+    copy(&two.path("data/archive/_posts"), &one.path("data/archive/_posts"));
+    let month = |house: &House| {
+        let files = crate::house::files(&house.path("data/archive/_ledger"));
+        files.into_iter().find(|f| f.to_string_lossy().contains("/20")).expect("month")
+    };
+    let merged = fs::read_to_string(month(&two)).expect("ledger") + &fs::read_to_string(month(&one)).expect("ledger");
+    one.write(&month(&one).strip_prefix(one.path("")).expect("below").to_string_lossy(), merged.as_bytes());
+    one.run(["reindex"]).success();
+    one.run(["publish"]).success();
+    let atom = one.read("data/public/all/atom.xml");
+    assert!(atom.contains("<title>First</title>") && !atom.contains("<title>Second</title>"), "{atom}");
+}
+
+#[test]
 fn keys_of_an_older_canonicaliser_are_reached_under_todays_addresses() {
     let house = House::new();
     house.config(ONE).serves("/a.xml", entries(1));

@@ -8,10 +8,12 @@ mod floors;
 mod histories;
 mod house;
 mod identity;
+mod jekyll;
 mod maintain;
 mod outputs;
 mod poll;
 mod properties;
+mod python;
 mod readme;
 
 mod seeds;

@@ -152,12 +152,21 @@ async fn remember_all<I: Index>(index: &I, seen: Vec<Seen<'_>>) -> Result<Vec<Re
 fn remember(seen: &Seen<'_>, before: Option<Remember>) -> Option<Remember> {
     let line = seen.line;
     match (line.op, &seen.post) {
+        // Two clones that were merged may each have added the entry: the earliest stands, and the
+        // other clone's revisions are of a post that nobody shows.
+        (Op::Add | Op::Revise, Some(_)) if before.as_ref().is_some_and(|b| is_of_another_clone(line, &b.record)) => {
+            before
+        }
         (Op::Add | Op::Revise, Some(post)) => written(line, post, before),
         (Op::Import, Some(post)) => imported(line, post, before),
         (Op::Alias | Op::Also, _) => before.map(|before| sighted(line, before)),
         (Op::Forget, _) => None,
         (Op::Add | Op::Revise | Op::Import, _) => before,
     }
+}
+
+fn is_of_another_clone(line: &Line, known: &Record) -> bool {
+    known.feed.is_some() && (line.op == Op::Add || line.path.as_ref() != Some(&known.path))
 }
 
 /// The memory of a post that was added or revised.

@@ -5,6 +5,7 @@ pub mod explain;
 pub mod forget;
 pub mod import;
 pub mod ingest;
+pub mod init;
 pub mod reindex;
 pub mod replay;
 pub mod state;
