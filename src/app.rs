@@ -15,6 +15,7 @@ use crate::disk::{Disk, LocalDisk};
 use crate::fetch::{FetchError, Fetcher, Limits};
 use crate::index::{IndexError, SledIndex};
 use crate::maintain::forget::{self, ForgetError};
+use crate::maintain::heal;
 use crate::maintain::import::{self, ImportError, Imported};
 use crate::maintain::ingest::{self, IngestError};
 use crate::maintain::init::InitError;
@@ -490,12 +491,7 @@ impl Drop for ScratchFolder {
 
 /// Mends what an unclean stop left, in the archive first, then between archive and index.
 async fn heal(poller: &LocalPoller) -> Result<Vec<String>, AppError> {
-    let mut healed = poller.archive.recover().await.map_err(PollError::from)?;
-    let lines = ingest::catch_up(&*poller.index, &*poller.archive, &poller.config, |_, _| {}).await?;
-    if lines > 0 {
-        healed.push(format!("the index did not know {lines} lines of the ledger; it took them in"));
-    }
-    Ok(healed)
+    Ok(heal::all(&*poller.index, &*poller.archive, &poller.config, poller.clock.now()).await?)
 }
 
 /// Publishes the topics that changed.

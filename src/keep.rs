@@ -105,22 +105,22 @@ fn new_address(identity: &Identity, key: crate::model::EntryKey, record: &Record
     identity.canonical.iter().filter(|_| is_new).map(ToString::to_string).collect()
 }
 
-/// What the index has to remember of a written post. `path` is where the archive put it.
-pub fn remember(draft: &Draft, path: &str, seen: Timestamp, topics: &[Topic]) -> Remember {
+/// What the index has to remember of a written post. `line` is what the archive wrote of it.
+pub fn remember(draft: &Draft, line: &Line, topics: &[Topic]) -> Remember {
     let Draft { change, post } = draft;
     let identity = &change.identity;
     let moved = change.former.as_ref().is_some_and(|former| plan::is_new_address(identity, change.key, former));
     let mut aliases = plan::aliases(identity, change.key, moved);
     aliases.extend(change.id.clone().map(Alias::Published));
     let fresh = Record {
-        path: path.to_owned(),
+        path: line.path.clone().unwrap_or_default(),
         feed: Some(identity.feed.clone()),
         also: Vec::new(),
         title: identity.title,
         text: identity.text,
         claimed: identity.claimed,
         date: post.date,
-        seen,
+        seen: line.seen,
         guid: identity.guid_fingerprint(),
         link: identity.link_fingerprint(),
         revisions: 0,
@@ -133,9 +133,9 @@ pub fn remember(draft: &Draft, path: &str, seen: Timestamp, topics: &[Topic]) ->
         Some(former) => Record {
             also: former.also.clone(),
             seen: former.seen,
-            revisions: former.revisions + 1,
+            revisions: line.rev.unwrap_or(former.revisions + 1),
             claimed: former.claimed,
-            revised: Some(seen),
+            revised: Some(line.seen),
             id: former.id.clone(),
             rule: former.rule,
             ..fresh

@@ -1,6 +1,6 @@
 //! One feed from fetch to archive, and all feeds with limits.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use crate::identity::{self, Identity, Known};
 use crate::index::{Committed, FeedState, Index, IndexError};
 use crate::keep;
 use crate::maintain::state::StateFile;
-use crate::model::{Entry, EntryKey, FeedId, FeedMeta, Timestamp, Validators, hex};
+use crate::model::{Entry, EntryKey, FeedId, FeedMeta, Found, Timestamp, Validators, hex};
 use crate::normalize::{self, Reject};
 use crate::plan::{self, Plan};
 use crate::read::{self, Hints, ReadError};
@@ -404,9 +404,7 @@ where
         }
         let lines = self.archive.write_all(batch).await?;
         round.sources.extend(source);
-        let paths = lines.iter().map(|line| line.path.as_deref().unwrap_or_default());
-        let posts =
-            drafts.iter().zip(paths).map(|(draft, path)| keep::remember(draft, path, seen, &self.config.topics));
+        let posts = drafts.iter().zip(&lines).map(|(draft, line)| keep::remember(draft, line, &self.config.topics));
         let mut records: Vec<_> = posts.collect();
         records.extend(plan.sightings.iter().map(keep::remember_sighting));
         let stale = keep::touched(&records, &self.config.topics);
@@ -418,12 +416,12 @@ where
     /// Forgets records whose post is gone from the archive: the archive is the truth, and an entry
     /// that the feed still carries is kept again.
     async fn without_lost_posts(&self, mut known: Vec<Known>) -> Result<Vec<Known>, ArchiveError> {
-        let paths: BTreeSet<String> =
-            known.iter().flat_map(Known::found).map(|found| found.record.path.clone()).collect();
+        let facts = |found: &Found| (found.record.path.clone(), found.record.feed.is_some());
+        let paths: BTreeMap<String, bool> = known.iter().flat_map(Known::found).map(facts).collect();
         if paths.is_empty() {
             return Ok(known);
         }
-        let lost = self.archive.missing(paths).await?;
+        let lost = self.archive.lost(paths).await?;
         if !lost.is_empty() {
             for known in &mut known {
                 known.drop_paths(&lost);

@@ -139,6 +139,9 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
         match self.archive.read(&path).await {
             // Another maker's post may have no date of its own.
             Ok(post) => Ok(Some(Post { date: record.date, ..post })),
+            // A disk that does not answer must not look like an archive that lost its posts: the
+            // topic would be published without them, and stay so.
+            Err(error @ ArchiveError::Read { .. }) if !error.is_absence() => Err(error.into()),
             Err(error) => {
                 let sentence = error.to_string();
                 if !outcome.unreadable.contains(&sentence) {

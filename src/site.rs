@@ -59,6 +59,11 @@ impl Site {
         self.disk.write(&written, bytes).map_err(|e| failed(&written, "written", e))?;
         self.disk.sync(&written).map_err(|e| failed(&written, "synced", e))?;
         self.disk.rename(&written, &path).map_err(|e| failed(&path, "put in place", e))?;
+        // The index remembers that this was published; after a power loss it has to be true. A new
+        // folder is durable only when its parent is.
+        for folder in path.ancestors().skip(1).take_while(|folder| folder.starts_with(&self.root)) {
+            self.disk.sync_folder(folder).map_err(|e| failed(folder, "synced", e))?;
+        }
         Ok(Replaced::Changed)
     }
 }

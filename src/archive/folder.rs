@@ -1,9 +1,10 @@
 //! The archive as a folder: temporary files and ledger lines, one sync, renames, folder sync.
 
-use std::collections::{BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use sha2::{Digest, Sha256};
 
@@ -28,6 +29,8 @@ pub struct FolderArchive {
     pub(super) root: PathBuf,
     pub(super) disk: Arc<dyn Disk>,
     layout: Layout,
+    /// Whether this run has left its mark that a batch may be half written.
+    marked: Arc<AtomicBool>,
 }
 
 impl FolderArchive {
@@ -38,7 +41,7 @@ impl FolderArchive {
 
     /// An archive on another disk.
     pub fn on(disk: Arc<dyn Disk>, root: PathBuf, layout: Layout) -> Self {
-        Self { root, disk, layout }
+        Self { root, disk, layout, marked: Arc::default() }
     }
 
     /// Makes sure that the archive can be written, before anything is fetched for it.
@@ -54,9 +57,7 @@ impl FolderArchive {
     }
 
     fn write_batch(&self, batch: Batch) -> Result<Vec<Line>, ArchiveError> {
-        let marker = self.root.join(UNCLEAN);
-        self.make_parent(&marker)?;
-        self.disk.write(&marker, b"").map_err(|e| failed(&marker, "written", e))?;
+        self.mark()?;
         let ledger = self.ledger_files();
         let mut pending = Vec::new();
         let prepared = self.prepare_all(&ledger, batch, &mut pending);
@@ -71,18 +72,40 @@ impl FolderArchive {
         };
         for file in pending.iter().filter(|file| !file.is_ledger) {
             self.disk.rename(&file.written, &file.last).map_err(|e| failed(&file.last, "put in place", e))?;
-            // A new folder is durable only when its parent is.
-            folders.extend(file.last.ancestors().skip(1).take_while(|f| f.starts_with(&self.root)).map(Path::to_owned));
+            folders.extend(file.last.parent().map(Path::to_owned));
         }
-        folders.iter().try_for_each(|folder| self.disk.sync_folder(folder).map_err(|e| failed(folder, "synced", e)))?;
+        self.sync_folders(&folders)?;
         Ok(lines)
+    }
+
+    /// Says durably, once per run, that a batch may be half written. It has to be on the disk before
+    /// anything of the batch is: after a power loss nobody would look for what is left of it.
+    fn mark(&self) -> Result<(), ArchiveError> {
+        if self.marked.load(Ordering::Relaxed) {
+            return Ok(());
+        }
+        let marker = self.root.join(UNCLEAN);
+        self.make_parent(&marker)?;
+        self.disk.write(&marker, b"").map_err(|e| failed(&marker, "written", e))?;
+        self.sync_folders(&self.folders_above(&marker).collect())?;
+        self.marked.store(true, Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// A new folder is durable only when its parent is.
+    fn folders_above(&self, file: &Path) -> impl Iterator<Item = PathBuf> {
+        file.ancestors().skip(1).take_while(|folder| folder.starts_with(&self.root)).map(Path::to_owned)
+    }
+
+    fn sync_folders(&self, folders: &BTreeSet<PathBuf>) -> Result<(), ArchiveError> {
+        folders.iter().try_for_each(|folder| self.disk.sync_folder(folder).map_err(|e| failed(folder, "synced", e)))
     }
 
     /// Everything of a batch that comes before the first rename.
     fn prepare_all(
         &self,
         ledger: &LedgerFiles<'_>,
-        batch: Batch,
+        mut batch: Batch,
         pending: &mut Vec<Pending>,
     ) -> Result<(Vec<Line>, BTreeSet<PathBuf>), ArchiveError> {
         let mut lines = Vec::new();
@@ -93,35 +116,45 @@ impl FolderArchive {
         for adopted in batch.adopted {
             lines.push(self.adopt(adopted, &mut taken, pending)?);
         }
-        if let Some(raw) = &batch.raw {
+        if let Some(raw) = &mut batch.raw {
+            for fragment in &mut raw.fragments {
+                fragment.rev = lines.iter().find(|line| line.key == fragment.key).and_then(|line| line.rev);
+            }
             let path = self.root.join(raw.path());
             let bytes = raw.to_bytes().map_err(|e| failed(&path, "written", e))?;
             self.write_temporary(&path, &bytes, pending)?;
         }
         lines.extend(batch.notes);
         let mut folders = BTreeSet::new();
-        if let Some(first) = lines.first() {
-            ledger.append(&format!("{}.jsonl", first.seen.month()), &lines, pending)?;
-        }
+        // What its entries say of the source has to be known wherever their lines are.
         if let Some(source) = &batch.source {
             ledger.append("sources.jsonl", std::slice::from_ref(source), pending)?;
+        }
+        if let Some(first) = lines.first() {
+            ledger.append(&format!("{}.jsonl", first.seen.month()), &lines, pending)?;
         }
         if pending.iter().any(|file| file.is_ledger) {
             folders.insert(ledger.folder());
         }
-        self.sync(pending)?;
+        if !self.sync(pending)? {
+            // What gets its last name must not outlive what belongs to it.
+            self.sync_folders(&pending.iter().flat_map(|file| self.folders_above(&file.written)).collect())?;
+        }
         Ok((lines, folders))
     }
 
     /// Writes a post under a temporary name and completes its ledger line.
     fn prepare(&self, kept: Kept, pending: &mut Vec<Pending>) -> Result<Line, ArchiveError> {
+        let mut line = kept.line;
         let path = match &kept.replaces {
             Some((path, number)) => {
                 if let Some(number) = number {
                     let file = self.root.join(path.as_str());
                     let former = self.disk.read(&file, 0).map_err(|e| unread(&file, e))?;
-                    let copy = self.root.join(revision_path(kept.post.key, *number));
+                    let number = self.free_number(kept.post.key, *number, &former)?;
+                    let copy = self.root.join(revision_path(kept.post.key, number));
                     self.write_temporary(&copy, &former, pending)?;
+                    line.rev = Some(number);
                 }
                 path.clone()
             }
@@ -129,7 +162,22 @@ impl FolderArchive {
         };
         let text = post::to_text(&kept.post);
         self.write_temporary(&self.root.join(path.as_str()), text.as_bytes(), pending)?;
-        Ok(Line { path: Some(path.to_string()), sha256: Some(sha256_hex(text.as_bytes())), ..kept.line })
+        Ok(Line { path: Some(path.to_string()), sha256: Some(sha256_hex(text.as_bytes())), ..line })
+    }
+
+    /// The number under which a former version is kept: another version's file stays, whatever was
+    /// forgotten of it.
+    fn free_number(&self, key: EntryKey, from: u32, former: &[u8]) -> Result<u32, ArchiveError> {
+        let mut number = from;
+        loop {
+            let file = self.root.join(revision_path(key, number));
+            match self.disk.read(&file, 0) {
+                Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(number),
+                Err(e) => return Err(unread(&file, e)),
+                Ok(bytes) if bytes == former => return Ok(number),
+                Ok(_) => number += 1,
+            }
+        }
     }
 
     /// Takes a file over as it is; one that lies there already is not written again.
@@ -165,11 +213,23 @@ impl FolderArchive {
             match self.disk.read(&file, 0) {
                 Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(path),
                 Err(e) => return Err(failed(&file, "written", e)),
-                Ok(bytes) if key_of_post(&bytes) == Some(post.key) => return Ok(path),
+                Ok(bytes) if key_of_post(&bytes) == Some(post.key) || !post::is_whole(&bytes) => return Ok(path),
                 Ok(_) => {}
             }
         }
         Err(ArchiveError::NoName(post.key))
+    }
+
+    /// Only a clear answer counts: a disk that does not answer has lost nothing.
+    fn is_lost(&self, file: &Path, is_ours: bool) -> bool {
+        match self.disk.length(file) {
+            Ok(None | Some(0)) => true,
+            Ok(Some(length)) if is_ours => {
+                let from = length.saturating_sub(post::TAIL.len() as u64);
+                self.disk.read(file, from).is_ok_and(|tail| !post::is_whole(&tail))
+            }
+            _ => false,
+        }
     }
 
     fn write_temporary(&self, last: &Path, bytes: &[u8], pending: &mut Vec<Pending>) -> Result<(), ArchiveError> {
@@ -184,13 +244,15 @@ impl FolderArchive {
         self.disk.make_folder(folder).map_err(|e| failed(folder, "made", e))
     }
 
-    fn sync(&self, pending: &[Pending]) -> Result<(), ArchiveError> {
+    /// Syncs the files; says whether their names are durable, too.
+    fn sync(&self, pending: &[Pending]) -> Result<bool, ArchiveError> {
         if pending.len() > SYNC_SINGLY && self.disk.sync_all(&self.root).map_err(|e| failed(&self.root, "synced", e))? {
-            return Ok(());
+            return Ok(true);
         }
-        pending
-            .iter()
-            .try_for_each(|file| self.disk.sync(&file.written).map_err(|e| failed(&file.written, "synced", e)))
+        for file in pending {
+            self.disk.sync(&file.written).map_err(|e| failed(&file.written, "synced", e))?;
+        }
+        Ok(false)
     }
 
     /// Undoes what was prepared: temporary files go, ledger files get their former length.
@@ -211,7 +273,9 @@ impl FolderArchive {
         match self.disk.length(&marker) {
             Ok(None) => Ok(()),
             _ => self.disk.remove(&marker).map_err(|e| failed(&marker, "removed", e)),
-        }
+        }?;
+        self.marked.store(false, Ordering::Relaxed);
+        Ok(())
     }
 
     /// True when the last run ended in the middle of something.
@@ -410,6 +474,14 @@ impl Archive for FolderArchive {
             // Only a clear "not there" counts: a disk that does not answer has lost nothing.
             paths.retain(|path| matches!(archive.disk.length(&archive.root.join(path)), Ok(None)));
             Ok(paths)
+        })
+        .await
+    }
+
+    async fn lost(&self, paths: BTreeMap<String, bool>) -> Result<BTreeSet<String>, ArchiveError> {
+        self.blocking(move |archive| {
+            let is_lost = |(path, is_ours): &(String, bool)| archive.is_lost(&archive.root.join(path), *is_ours);
+            Ok(paths.into_iter().filter(is_lost).map(|(path, _)| path).collect())
         })
         .await
     }

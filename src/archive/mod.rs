@@ -7,7 +7,7 @@ mod raw;
 mod recover;
 mod takedown;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::future::Future;
 use std::path::PathBuf;
 
@@ -59,6 +59,13 @@ pub enum ArchiveError {
     /// No free name was found for a post.
     #[error("no free file name for the post with key {0}")]
     NoName(EntryKey),
+}
+
+impl ArchiveError {
+    /// True when a file is not there, which is another thing than a disk that does not answer.
+    pub fn is_absence(&self) -> bool {
+        matches!(self, Self::Read { cause, .. } if cause.kind() == std::io::ErrorKind::NotFound)
+    }
 }
 
 /// A post to be written.
@@ -147,6 +154,11 @@ pub trait Archive: Send + Sync {
     fn checksum(&self, path: &PostPath) -> impl Future<Output = Result<String, ArchiveError>> + Send;
     /// Which of these posts are gone.
     fn missing(&self, paths: BTreeSet<String>) -> impl Future<Output = Result<BTreeSet<String>, ArchiveError>> + Send;
+    /// Which of these posts are lost: gone or empty or, where the flag says that we wrote it, cut short.
+    fn lost(
+        &self,
+        paths: BTreeMap<String, bool>,
+    ) -> impl Future<Output = Result<BTreeSet<String>, ArchiveError>> + Send;
     /// How long the ledger is now.
     fn position(&self) -> impl Future<Output = Result<LedgerPosition, ArchiveError>> + Send;
     /// The ledger lines after a position, in order of writing; torn lines are left out.

@@ -43,7 +43,11 @@ impl FolderArchive {
     }
 
     /// Puts in place what can be; the lines whose posts are there now, and how many had to be moved.
+    ///
+    /// Where nothing of the batch is in place, its sync may not have come to its end: whatever looks
+    /// whole by luck is given up with the rest, so that post, former version and raw stay together.
     fn finish(&self, batch: &LastBatch) -> Result<(Vec<Line>, usize), ArchiveError> {
+        let was_synced = self.was_synced(batch)?;
         let mut kept = Vec::new();
         let mut finished = 0;
         for line in &batch.lines {
@@ -51,22 +55,46 @@ impl FolderArchive {
                 kept.push(line.clone());
                 continue;
             };
-            let file = self.root.join(path);
-            if self.holds(&file, sum)? {
-                kept.push(line.clone());
-            } else if self.holds(&temporary(&file), sum)? {
-                if let (Op::Revise, Some(number)) = (line.op, line.rev) {
-                    let copy = self.root.join(revision_path(line.key, number));
-                    if self.exists(&temporary(&copy))? {
-                        self.put_in_place(&copy)?;
-                    }
+            if !was_synced {
+                continue;
+            }
+            if let (Op::Revise, Some(number)) = (line.op, line.rev) {
+                let copy = self.root.join(revision_path(line.key, number));
+                if self.exists(&temporary(&copy))? {
+                    self.put_in_place(&copy)?;
                 }
+            }
+            let file = self.root.join(path);
+            if self.holds(&temporary(&file), sum)? {
                 self.put_in_place(&file)?;
                 finished += 1;
+                kept.push(line.clone());
+            } else if self.exists(&file)? {
                 kept.push(line.clone());
             }
         }
         Ok((kept, finished))
+    }
+
+    /// True when a file of the batch has its last name, which comes after the sync.
+    fn was_synced(&self, batch: &LastBatch) -> Result<bool, ArchiveError> {
+        for line in &batch.lines {
+            let (Some(path), Some(sum)) = (&line.path, &line.sha256) else { continue };
+            let file = self.root.join(path);
+            // A new post that was edited by hand since then is in place, too.
+            let is_new = line.op != Op::Revise && self.exists(&file)? && !self.exists(&temporary(&file))?;
+            if is_new || self.holds(&file, sum)? {
+                return Ok(true);
+            }
+            let copy = line.rev.map(|number| revision_path(line.key, number));
+            let raw = line.feed.as_ref().map(|feed| RawPoll::path_of(feed, line.seen));
+            for beside in [copy, raw].into_iter().flatten() {
+                if self.exists(&self.root.join(beside))? {
+                    return Ok(true);
+                }
+            }
+        }
+        Ok(false)
     }
 
     fn rewrite(&self, batch: &LastBatch, kept: &[Line]) -> Result<(), ArchiveError> {

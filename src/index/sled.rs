@@ -75,6 +75,10 @@ impl SledIndex {
         fs::create_dir_all(root).map_err(|e| failed(root, "made", e))?;
         let lock = lock(root)?;
         let state = open_store(&root.join("state"))?;
+        if !root.join("entries").join("db").exists() {
+            // The store of entries is lost: what the other knows of the ledger is no longer true.
+            state.remove(LEDGER).map_err(|e| failed(root, "written", e))?;
+        }
         let shared = Shared { root: root.to_owned(), state, entries: OnceLock::new(), _lock: lock };
         Ok(Self { shared: Arc::new(shared) })
     }
@@ -203,10 +207,15 @@ impl SledIndex {
         sorted.sort_by_key(|r| r.key);
         for remember in sorted {
             records.insert(remember.key.bytes(), encode(&self.shared.root, &remember.record)?);
+            let former = self.found(remember.key)?.filter(|former| former.record.date != remember.record.date);
             for alias in &remember.aliases {
                 aliases.insert(alias.fingerprint().bytes(), remember.key.bytes());
             }
             for (rule, belongs) in &remember.topics {
+                // A place holds the date: one that changed would show the entry twice.
+                if let Some(former) = &former {
+                    order.remove(place(*rule, former.record.date, remember.key));
+                }
                 let place = place(*rule, remember.record.date, remember.key);
                 if *belongs { order.insert(place, &[]) } else { order.remove(place) }
             }

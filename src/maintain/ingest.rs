@@ -66,8 +66,9 @@ pub async fn catch_up<I: Index, A: Archive>(
         return Ok(0);
     }
     let mut lines = archive.lines_after(&known).await?;
-    // Two clones that were merged leave lines out of order; within one moment the order stands.
-    lines.sort_by_key(|line| line.seen);
+    // Two clones that were merged leave lines out of order; within one moment the order stands. A
+    // post that lost its line got one later than those that name its aliases.
+    lines.sort_by_key(|line| (line.op != Op::Import, line.seen));
     let mut done = 0;
     for portion in lines.chunks(PORTION) {
         let seen = look(archive, config, portion).await?;
@@ -96,7 +97,12 @@ async fn look<'a, A: Archive>(
     let part = lines.len().div_ceil(READERS).max(1);
     let parts = try_join_all(lines.chunks(part).map(async |lines| {
         let paths = lines.iter().map(|line| line.path.as_deref().and_then(PostPath::parse)).collect();
-        let posts = archive.read_many(paths).await?;
+        let mut posts = archive.read_many(paths).await?;
+        let ours = lines.iter().filter(|line| matches!(line.op, Op::Add | Op::Revise));
+        let lost = archive.lost(ours.filter_map(|line| Some((line.path.clone()?, true))).collect()).await?;
+        for (post, line) in posts.iter_mut().zip(lines) {
+            post.take_if(|_| line.path.as_ref().is_some_and(|path| lost.contains(path)));
+        }
         let feeds: Vec<Option<FeedId>> =
             lines.iter().map(|line| line.feed.as_deref().and_then(FeedId::parse)).collect();
         let config = Arc::clone(config);

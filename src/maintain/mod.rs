@@ -3,6 +3,7 @@
 pub mod discover;
 pub mod explain;
 pub mod forget;
+pub mod heal;
 pub mod import;
 pub mod ingest;
 pub mod init;

@@ -12,7 +12,7 @@ use crate::model::{Entry, EntryKey, FeedSource, Post, Timestamp};
 pub use foreign::{ForeignPost, Oddity, foreign};
 pub use name::{Layout, path};
 pub use read::{PostError, from_text};
-pub use write::to_text;
+pub use write::{TAIL, is_whole, to_text};
 
 /// Makes the post of an entry: what the archive keeps of it.
 pub fn from_entry(entry: Entry, key: EntryKey, source: &FeedSource) -> Post {

@@ -8,13 +8,21 @@ use std::fmt::Write;
 use super::key_of_link;
 use crate::model::Post;
 
+/// How every post file of ours ends; the body has no line breaks.
+pub const TAIL: &str = "\n</div>\n";
+
+/// True when bytes of a post of ours, or its end, were not cut short.
+pub fn is_whole(bytes: &[u8]) -> bool {
+    bytes.ends_with(TAIL.as_bytes())
+}
+
 /// The text of a post file.
 pub fn to_text(post: &Post) -> String {
     let mut out = String::with_capacity(post.body.len() + 1024);
     front_matter(&mut out, post);
     let _ = writeln!(out, "<!--{}-->", post.date.millis());
     heading(&mut out, post);
-    let _ = write!(out, "------\n\n<div>\n{}\n</div>\n", post.body);
+    let _ = write!(out, "------\n\n<div>\n{}{TAIL}", post.body);
     out
 }
 
