@@ -20,7 +20,7 @@ use crate::maintain::state::StateFile;
 use crate::model::{Entry, EntryKey, FeedId, FeedMeta, Found, Timestamp, Validators, hex};
 use crate::normalize::{self, Reject};
 use crate::plan::{self, Plan};
-use crate::read::{self, Hints, ReadError};
+use crate::read::{self, Hints, ReadError, ReadFeed};
 
 /// A finished feed waits this long for those before it, so that an article which two feeds bring
 /// in the same round goes to the same feed whichever server is faster today.
@@ -182,6 +182,9 @@ struct Document {
     answer: RawAnswer,
     meta: FeedMeta,
     rejects: Vec<Reject>,
+    /// What was lost of the document, as sentences.
+    problems: Vec<String>,
+    repaired: bool,
     validators: Validators,
     seen: Timestamp,
 }
@@ -376,7 +379,7 @@ where
         round: &mut Round<'_>,
         report: &mut FeedReport,
     ) -> Result<(), PollError> {
-        let Document { found, sources, answer, meta, rejects, seen, .. } = document;
+        let Document { found, sources, answer, meta, rejects, problems, repaired, seen, .. } = document;
         let ids: Vec<Identity> = found.iter().map(|(_, identity)| identity.clone()).collect();
         let known = if ids.is_empty() { Vec::new() } else { self.index.records(&ids).await? };
         let known = self.without_lost_posts(known).await?;
@@ -385,7 +388,9 @@ where
         report.revised = plan.revised.len();
         report.duplicate = plan.duplicates;
         report.rejected = rejects.len();
-        report.notes = notes(&feed.source.id, &rejects, &plan);
+        report.repaired = repaired;
+        report.notes = problems;
+        report.notes.extend(notes(&feed.source.id, &rejects, &plan));
         if round.options.dry_run {
             // Nothing is remembered, so an entry of two feeds has to be counted once by hand.
             let known = plan.new.iter().filter(|change| !round.would_be_new.insert(change.key)).count();
@@ -494,6 +499,18 @@ fn notes(feed: &FeedId, rejects: &[Reject], plan: &Plan) -> Vec<String> {
     notes
 }
 
+/// What of the document could not be read.
+fn problems(feed: &FeedId, read: &ReadFeed, most: usize) -> Vec<String> {
+    let mut problems: Vec<String> = read.lost.iter().map(|lost| format!("feed `{feed}`: {lost}")).collect();
+    if read.total > most {
+        let total = read.total;
+        problems.push(format!(
+            "feed `{feed}`: it holds {total} entries, of which {most} were read; raise `max_entries` of the feed to read all"
+        ));
+    }
+    problems
+}
+
 /// The next feed to keep: the first that is ready, unless one before it is still in flight and
 /// younger than the patience.
 fn next_in_order<T>(ready: &BTreeMap<usize, T>, in_flight: &BTreeMap<usize, Instant>) -> Option<usize> {
@@ -505,11 +522,20 @@ fn next_in_order<T>(ready: &BTreeMap<usize, T>, in_flight: &BTreeMap<usize, Inst
 /// Steps 3 to 5 of the way of an entry: bytes to entries that can be recognised.
 fn document(feed: &Feed, body: Body, seen: Timestamp) -> Result<Document, FeedError> {
     let base = body.base;
-    let read = read::feed(&body.bytes, &Hints { base: base.clone() })?;
+    let hints = Hints {
+        content_type: body.content_type,
+        encoding: feed.encoding.clone(),
+        language: feed.source.language.clone(),
+        max_entries: feed.max_entries,
+        ..Hints::at(base.clone())
+    };
+    let read = read::feed(&body.bytes, &hints)?;
     let meta = normalize::meta(&read.meta, &base);
     let mut entries = Vec::with_capacity(read.entries.len());
     let mut sources = Vec::with_capacity(read.entries.len());
     let mut rejects = Vec::new();
+    let is_complete = read.is_complete();
+    let problems = problems(&feed.source.id, &read, feed.max_entries);
     for mut raw in read.entries {
         let source = raw.source.take();
         match normalize::entry(&feed.source, &feed.cuts, &base, raw, meta.language.as_deref(), seen) {
@@ -527,9 +553,13 @@ fn document(feed: &Feed, body: Body, seen: Timestamp) -> Result<Document, FeedEr
         status: body.status,
         headers: body.headers,
         sha256: hex(&Sha256::digest(&body.bytes)),
+        charset: Some(read.charset.to_owned()),
         envelope: read.envelope.unwrap_or_default(),
     };
+    // Whoever saw half of a document must not say next time that he has it.
+    let validators = if is_complete { body.validators } else { Validators::default() };
     let identities = identity::keys(&entries, feed.source.dedup);
     let found = entries.into_iter().zip(identities).collect();
-    Ok(Document { found, sources, answer, meta, rejects, validators: body.validators, seen })
+    let repaired = !read.repairs.is_empty();
+    Ok(Document { found, sources, answer, meta, rejects, problems, repaired, validators, seen })
 }

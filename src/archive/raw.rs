@@ -23,6 +23,9 @@ pub struct RawAnswer {
     pub headers: Vec<(String, String)>,
     /// SHA-256 of the body, decompressed, hex.
     pub sha256: String,
+    /// The encoding that the body was read in.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub charset: Option<String>,
     /// What stood around the entries: with it a fragment is a document again.
     pub envelope: String,
 }
@@ -107,6 +110,7 @@ mod tests {
                 status: 200,
                 headers: vec![("etag".into(), "\"x\"".into())],
                 sha256: "00".into(),
+                charset: Some("UTF-8".into()),
                 envelope: "<rss>".into(),
             },
             fragments: vec![RawFragment {

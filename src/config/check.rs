@@ -16,6 +16,7 @@ use super::{Config, Feed, Fetch, Server, Site, Storage};
 use crate::model::{Dedup, FeedId, FeedSelection, FeedSource, Place, Revisions, Topic};
 use crate::normalize::html::Cuts;
 use crate::post::Layout;
+use crate::read::Hints;
 use crate::schedule::Schedule;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -194,6 +195,8 @@ fn feed(keys: &mut Keys<'_>, default: &Rhythm, seen: &mut Seen) -> Option<Feed> 
     let revisions = keys.or("revisions", Revisions::Keep, values::revisions);
     let schedule = feed_schedule(keys, default);
     let cuts = cuts(keys);
+    let encoding = keys.optional("encoding", values::encoding);
+    let max_entries = keys.or("max_entries", Hints::MAX_ENTRIES, values::number(1..=10_000_000));
 
     // A bad id counts too, or each topic that names it would be a second problem.
     if let Some(id) = keys.text("id") {
@@ -206,7 +209,7 @@ fn feed(keys: &mut Keys<'_>, default: &Rhythm, seen: &mut Seen) -> Option<Feed> 
         keys.unique("url", url.as_str().to_owned(), &mut seen.feed_urls, "another feed has this address");
     }
     let source = FeedSource { id: id?, name: name?, url: url?, language, tags, dedup, revisions };
-    Some(Feed { source, enabled, schedule: schedule?, cuts: cuts? })
+    Some(Feed { source, enabled, schedule: schedule?, cuts: cuts?, encoding, max_entries })
 }
 
 fn cuts(keys: &mut Keys<'_>) -> Option<Cuts> {

@@ -124,6 +124,10 @@ pub struct Feed {
     pub schedule: Schedule,
     /// What is taken out of its entries.
     pub cuts: Cuts,
+    /// The encoding of its bytes, whatever they are called: a label of the Encoding Standard.
+    pub encoding: Option<String>,
+    /// Entries of a document that are read at most.
+    pub max_entries: usize,
 }
 
 /// Something wrong in the config.

@@ -12,6 +12,7 @@ use url::{Host, Url};
 use super::{Allow, units};
 use crate::model::{Dedup, FeedId, Place, Revisions, TopicId};
 use crate::post::Layout;
+use crate::read;
 
 /// Why a value is refused.
 #[derive(Debug, PartialEq)]
@@ -52,6 +53,14 @@ pub(super) fn place(text: &str) -> Result<Place, Bad> {
 
 pub(super) fn dedup(text: &str) -> Result<Dedup, Bad> {
     choice(text, &[("auto", Dedup::Auto), ("url", Dedup::Url), ("guid", Dedup::Guid)])
+}
+
+/// A label that the reader of feeds understands.
+pub(super) fn encoding(text: &str) -> Result<String, Bad> {
+    if read::is_encoding(text) {
+        return Ok(text.to_owned());
+    }
+    bad("is no encoding; write one such as `gb18030`, `big5` or `windows-1251`")
 }
 
 pub(super) fn revisions(text: &str) -> Result<Revisions, Bad> {

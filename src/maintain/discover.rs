@@ -28,13 +28,13 @@ const MOST_TRIED: usize = 5;
 /// page links that can be read.
 pub async fn feeds<F: Fetch>(fetch: &F, url: &Url) -> Result<Vec<(String, String)>, DiscoverError> {
     let (body, base) = body(fetch, url).await?;
-    match read::feed(&body, &Hints { base: base.clone() }) {
+    match read::feed(&body, &Hints::at(base.clone())) {
         Ok(feed) => Ok(vec![(title(&feed, &base), url.to_string())]),
-        Err(ReadError::Html) => {
+        Err(ReadError::Html(_)) => {
             let text = String::from_utf8_lossy(&body).into_owned();
             for linked in page::feeds(&text, &base).into_iter().take(MOST_TRIED) {
                 let Ok((body, base)) = self::body(fetch, &linked.url).await else { continue };
-                if let Ok(feed) = read::feed(&body, &Hints { base: base.clone() }) {
+                if let Ok(feed) = read::feed(&body, &Hints::at(base.clone())) {
                     return Ok(vec![(title(&feed, &base), linked.url.to_string())]);
                 }
             }

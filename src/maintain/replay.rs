@@ -9,7 +9,7 @@ use crate::keep;
 use crate::model::{EntryKey, LedgerPosition, Post, PostPath};
 use crate::normalize;
 use crate::post;
-use crate::read::{self, Hints, fragments::Envelope};
+use crate::read::{self, Envelope, Hints};
 
 /// What a replay found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -54,7 +54,9 @@ fn made_again(feed: &Feed, poll: &RawPoll, fragment: &RawFragment, kept: &Post) 
     let document = envelope.wrap(&fragment.source);
     let base =
         poll.answer.url.as_deref().and_then(|url| url::Url::parse(url).ok()).unwrap_or_else(|| feed.source.url.clone());
-    let read = read::feed(document.as_bytes(), &Hints { base: base.clone() }).map_err(|e| e.to_string())?;
+    // The fragments are text already: whatever the feed's encoding was, it is UTF-8 now.
+    let hints = Hints { language: feed.source.language.clone(), ..Hints::at(base.clone()) };
+    let read = read::feed(document.as_bytes(), &hints).map_err(|e| e.to_string())?;
     let meta = normalize::meta(&read.meta, &base);
     let raw = read.entries.into_iter().next().ok_or("its source holds no entry")?;
     let seen = poll.answer.seen;

@@ -41,7 +41,11 @@ pub fn entry(
     now: Timestamp,
 ) -> Result<Entry, Reject> {
     let guid = raw.guid.as_deref().map(|guid| text::legal(guid).trim().to_owned()).filter(|g| !g.is_empty());
-    let link = entry_link(&raw.links, guid.as_deref(), base);
+    // RSS 2.0: a guid is an address unless it says that it is none.
+    let page = guid.as_deref().filter(|_| raw.guid_is_permalink != Some(false));
+    // The address of the page itself outlives the redirector that counts its readers.
+    let own = raw.orig_link.as_deref().and_then(|link| web_address(link, base));
+    let link = own.or_else(|| entry_link(&raw.links, page, base));
     let body_base = raw.base.as_ref().or(link.as_ref()).unwrap_or(base);
     let raw_body = best_text(raw.content, raw.summary);
     let body = raw_body.map(|b| html::body(&as_html(b), Some(body_base), cuts)).unwrap_or_default();

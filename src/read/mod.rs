@@ -1,24 +1,63 @@
 //! Any bytes a feed sends, to one shape.
 //!
-//! So far feed-rs alone reads; repairing and salvaging broken documents come with their own files.
+//! Bytes become text (`decode`). A survey of the text's tags (`survey`, over `outline`) finds where
+//! entries begin and end, what feed-rs drops of them, and what would make it stumble. feed-rs reads
+//! the document when it is sound (`parse`); when it is not, or feed-rs lost something, the survey's
+//! own reading of each entry stands in its place: one bad entry costs one entry.
 
-mod extras;
-pub mod fragments;
+mod chars;
+mod date;
+mod decode;
+mod envelope;
+mod facts;
+mod json;
 pub mod list;
+mod names;
+mod outline;
 pub mod page;
 mod parse;
+mod person;
+mod survey;
+mod tags;
+mod texts;
 
+pub use decode::is_encoding;
+pub use envelope::Envelope;
+pub use outline::Damage;
 pub use parse::is_reading;
 
 use url::Url;
 
 use crate::model::{Enclosure, Timestamp};
+use date::DateHints;
+use survey::{Reading, Survey};
+
+/// Bytes that a document may unpack to when a server packed it without saying so.
+const UNPACKED: usize = 64 << 20;
 
 /// What is known about the bytes from outside.
 #[derive(Clone, Debug)]
 pub struct Hints {
     /// The address the document came from, after redirects: relative links start here.
     pub base: Url,
+    /// `Content-Type` of the answer.
+    pub content_type: Option<String>,
+    /// The encoding that the operator names; it overrules what the document says.
+    pub encoding: Option<String>,
+    /// BCP 47, for a feed that does not name its language: some dates depend on it.
+    pub language: Option<String>,
+    /// Entries that are read at most.
+    pub max_entries: usize,
+}
+
+impl Hints {
+    /// Entries of a feed that are read unless the config says otherwise.
+    pub const MAX_ENTRIES: usize = 100_000;
+
+    /// Nothing but where the document came from.
+    pub fn at(base: Url) -> Self {
+        Self { base, content_type: None, encoding: None, language: None, max_entries: Self::MAX_ENTRIES }
+    }
 }
 
 /// A feed as it could be read.
@@ -30,10 +69,26 @@ pub struct ReadFeed {
     pub entries: Vec<RawEntry>,
     /// What stands around the entries, where the document could be taken apart.
     pub envelope: Option<String>,
+    /// The encoding the bytes were read in.
+    pub charset: &'static str,
+    /// What had to be put right; empty for a sound document.
+    pub repairs: Vec<Damage>,
+    /// Entries that could not be read, each with the reason.
+    pub lost: Vec<String>,
+    /// How many entries the document holds.
+    pub total: usize,
+}
+
+impl ReadFeed {
+    /// False when entries of the document are missing here: it was cut off, or holds too many. Then
+    /// nobody may believe that all of it was seen.
+    pub fn is_complete(&self) -> bool {
+        !self.repairs.iter().any(|damage| matches!(damage, Damage::CutOff | Damage::Many))
+    }
 }
 
 /// What a feed says about itself, before any of it is believed.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct RawMeta {
     /// Title.
     pub title: Option<RawText>,
@@ -47,6 +102,27 @@ pub struct RawMeta {
     pub rights: Option<RawText>,
     /// Address of a picture.
     pub icon: Option<String>,
+    /// The address the feed gives for itself.
+    pub feed: Option<String>,
+    /// Hubs that tell of changes (`WebSub`).
+    pub hubs: Vec<String>,
+    /// How often it wants to be asked.
+    pub pace: RawPace,
+}
+
+/// How often a feed wants to be asked, as it says so.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RawPace {
+    /// RSS `ttl` (minutes).
+    pub ttl: Option<u32>,
+    /// RSS `skipHours` (UTC).
+    pub skip_hours: Vec<String>,
+    /// RSS `skipDays` (English names).
+    pub skip_days: Vec<String>,
+    /// `sy:updatePeriod`.
+    pub period: Option<String>,
+    /// `sy:updateFrequency`, times in a period.
+    pub frequency: Option<u32>,
 }
 
 /// Text of a feed together with how it is to be read.
@@ -59,7 +135,7 @@ pub enum RawText {
 }
 
 /// A link of an entry, as the feed wrote it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RawLink {
     /// Absolute wherever the document has a base.
     pub href: String,
@@ -67,8 +143,32 @@ pub struct RawLink {
     pub rel: Option<String>,
 }
 
+/// A date of an entry, as the feed wrote it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RawDate {
+    /// The lower, the nearer to first publication; from 5 on of the last change.
+    pub rank: u8,
+    /// As received.
+    pub text: String,
+}
+
+/// The feed that an entry was taken from by the feed that carries it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RawOrigin {
+    /// Title.
+    pub title: Option<String>,
+    /// Atom id.
+    pub id: Option<String>,
+    /// Address of the feed.
+    pub feed: Option<String>,
+    /// Address of its site.
+    pub link: Option<String>,
+    /// Names.
+    pub authors: Vec<String>,
+}
+
 /// An entry as parsed, before any of it is believed.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct RawEntry {
     /// Atom `id`, RSS `guid`, JSON Feed `id`.
     pub guid: Option<String>,
@@ -94,10 +194,20 @@ pub struct RawEntry {
     pub enclosures: Vec<Enclosure>,
     /// Rights.
     pub rights: Option<RawText>,
-    /// `xml:base` of the content.
+    /// The `xml:base` of the content.
     pub base: Option<Url>,
-    /// The date's text as received.
+    /// Its dates as received, the nearest to first publication first.
+    pub dates: Vec<RawDate>,
+    /// The text of the date that counts.
     pub raw_date: Option<String>,
+    /// RSS: `isPermaLink` of the guid, when it is written.
+    pub guid_is_permalink: Option<bool>,
+    /// The page's own address behind a redirector: `origLink` of `FeedBurner` and Pheedo.
+    pub orig_link: Option<String>,
+    /// Address of a picture of it.
+    pub thumbnail: Option<String>,
+    /// The feed it was taken from.
+    pub origin: Option<RawOrigin>,
     /// The element or object as received.
     pub source: Option<String>,
 }
@@ -108,108 +218,190 @@ pub enum ReadError {
     /// Zero bytes, or nothing but white space.
     #[error("the answer is empty")]
     Empty,
-    /// A web page.
-    #[error("the answer is an HTML page, not a feed; look in the page for its feed's address")]
-    Html,
+    /// A web page, with the feeds that it links.
+    #[error("the answer is an HTML page, not a feed; {}", linked(.0))]
+    Html(Vec<String>),
     /// The document holds entry markers, but no entry could be read.
-    #[error("the document holds entries, but none could be read")]
+    #[error("the document holds entries, but none could be read; it seems to be cut off")]
     NoEntries,
-    /// The parser refused it.
+    /// It ends before its first entry.
+    #[error("the document is cut off before its first entry")]
+    CutOff,
+    /// None of the formats.
     #[error("not a feed that can be read: {0}")]
     Refused(String),
-    /// The parser panicked on it.
-    #[error("not a feed that can be read: the parser failed on it")]
-    Panicked,
+    /// Packed without a word, and not whole.
+    #[error("the answer is packed and cannot be unpacked: {0}")]
+    Packed(String),
+    /// Packed without a word, and far larger than it looks.
+    #[error("the answer is packed and unpacks to more than a feed may have")]
+    TooLarge,
+}
+
+fn linked(feeds: &[String]) -> String {
+    const SHOWN: usize = 3;
+    let named: Vec<String> = feeds.iter().take(SHOWN).map(|feed| format!("`{feed}`")).collect();
+    if named.is_empty() {
+        return "look in the page for its feed's address".to_owned();
+    }
+    format!("it links {}", named.join(" and "))
 }
 
 /// Reads a feed of any format.
 ///
 /// A document with entry markers but no entries is an error, never an empty feed: otherwise a
-/// parser that knows a format only by half (feed-rs: Atom 0.3) would lose entries in silence.
+/// document that is understood by half would lose entries in silence.
 pub fn feed(body: &[u8], hints: &Hints) -> Result<ReadFeed, ReadError> {
-    if body.iter().all(u8::is_ascii_whitespace) {
+    let body = decode::unpacked(body, UNPACKED)?;
+    let labels = decode::Labels { configured: hints.encoding.as_deref(), content_type: hints.content_type.as_deref() };
+    let decoded = decode::text(&body, labels);
+    let text = decode::without_declaration(&decoded.text);
+    if text.trim().is_empty() {
         return Err(ReadError::Empty);
     }
-    match parse::strict(body, &hints.base) {
-        Ok(feed) if feed.entries.is_empty() && has_entry_marker(body) => Err(ReadError::NoEntries),
-        Err(_) if looks_like_html(body) => Err(ReadError::Html),
-        Ok(mut feed) => {
-            attach_sources(&mut feed, body);
-            Ok(feed)
-        }
-        Err(error) => Err(error),
-    }
+    let mut feed = if json::is_json(text) { from_json(text, hints)? } else { from_xml(text, hints)? };
+    feed.charset = decoded.charset;
+    date_entries(&mut feed, hints);
+    Ok(feed)
 }
 
-/// Puts beside each entry what the document itself says of it: by position where the parser and
-/// the document agree on every guid, else by guids that occur once.
-fn attach_sources(feed: &mut ReadFeed, body: &[u8]) {
-    let Some(text) = fragments::decoded(body) else { return };
-    let Some(found) = fragments::of(&text) else { return };
-    let guid = |fragment: &fragments::Fragment| {
-        fragment.guid.as_deref().map(str::trim).filter(|g| !g.is_empty()).map(str::to_owned)
+fn from_json(text: &str, hints: &Hints) -> Result<ReadFeed, ReadError> {
+    let read = json::read(text, &hints.base, hints.max_entries)
+        .ok_or_else(|| ReadError::Refused("JSON without a list of `items`".to_owned()))?;
+    if read.entries.is_empty() && (read.total > 0 || read.damages.contains(&Damage::CutOff)) {
+        return Err(ReadError::NoEntries);
+    }
+    let mut entries = read.entries;
+    inherit(&mut entries, &read.authors);
+    let envelope = Some(read.envelope.as_text().to_owned());
+    let (repairs, lost, total) = (read.damages, read.lost, read.total);
+    Ok(ReadFeed { meta: read.meta, entries, envelope, repairs, lost, total, ..ReadFeed::default() })
+}
+
+fn from_xml(text: &str, hints: &Hints) -> Result<ReadFeed, ReadError> {
+    let Some(survey) = survey::of(text, &hints.base, hints.max_entries, Reading::Facts) else {
+        return Err(no_feed(text, &hints.base));
     };
-    let same = |(entry, fragment): (&RawEntry, &fragments::Fragment)| entry.guid == guid(fragment);
-    let aligned = feed.entries.len() == found.entries.len() && feed.entries.iter().zip(&found.entries).all(same);
-    feed.envelope = Some(found.envelope.as_text().to_owned());
-    if aligned {
-        for (entry, fragment) in feed.entries.iter_mut().zip(found.entries) {
-            entry.raw_date = fragment.raw_date;
-            entry.source = Some(fragment.source);
-        }
-        return;
+    let parsed = if survey.damages.is_empty() { parse::strict(text, &hints.base) } else { None };
+    if let Some(parsed) = parsed.filter(|parsed| agrees(parsed, &survey)) {
+        let (meta, entries) = (parsed.meta, parsed.entries);
+        let pairs = entries.into_iter().zip(survey.entries);
+        let mut entries: Vec<RawEntry> = pairs.map(|(parsed, facts)| joined(parsed, facts)).collect();
+        inherit(&mut entries, &survey.authors);
+        let meta = RawMeta {
+            title: meta.title.or(survey.meta.title),
+            link: meta.link.or(survey.meta.link),
+            language: meta.language.or(survey.meta.language),
+            ..survey.meta
+        };
+        let envelope = Some(survey.envelope.as_text().to_owned());
+        return Ok(ReadFeed { meta, entries, envelope, total: survey.total, ..ReadFeed::default() });
     }
+    salvaged(text, hints)
+}
+
+/// The document as the survey alone reads it.
+fn salvaged(text: &str, hints: &Hints) -> Result<ReadFeed, ReadError> {
+    let survey = survey::of(text, &hints.base, hints.max_entries, Reading::Everything)
+        .ok_or_else(|| ReadError::Refused("no root element".to_owned()))?;
+    let is_cut_off = survey.damages.contains(&Damage::CutOff);
+    if survey.entries.is_empty() {
+        match (has_entry_marker(text), is_cut_off) {
+            (true, _) => return Err(ReadError::NoEntries),
+            _ if page::is_page(text) => return Err(no_feed(text, &hints.base)),
+            (false, true) => return Err(ReadError::CutOff),
+            _ => {}
+        }
+    }
+    let mut entries = survey.entries;
+    inherit(&mut entries, &survey.authors);
+    let mut repairs = survey.damages;
+    if repairs.is_empty() {
+        repairs.push(Damage::Refused);
+    }
+    let lost = if is_cut_off {
+        vec!["the document is cut off; its last entry waits for the next poll".to_owned()]
+    } else {
+        vec![]
+    };
+    let envelope = Some(survey.envelope.as_text().to_owned());
+    Ok(ReadFeed { meta: survey.meta, entries, envelope, repairs, lost, total: survey.total, ..ReadFeed::default() })
+}
+
+/// True when the parser lost nothing that the survey found in the format's own words.
+fn agrees(parsed: &ReadFeed, survey: &Survey) -> bool {
+    let same = |(parsed, (facts, has)): (&RawEntry, (&RawEntry, &survey::Has))| {
+        let ids_agree = match (&parsed.guid, &facts.guid) {
+            (Some(parsed), Some(facts)) => parsed.trim() == facts.trim(),
+            (Some(_), None) => false,
+            _ => true,
+        };
+        ids_agree
+            && (parsed.title.is_some() || !has.title)
+            && (parsed.content.is_some() || parsed.summary.is_some() || !has.text)
+            && (!parsed.links.is_empty() || !has.link)
+            && ![&parsed.title, &parsed.content, &parsed.summary].into_iter().flatten().any(has_windows_numbers)
+    };
+    parsed.entries.len() == survey.entries.len()
+        && parsed.entries.iter().zip(survey.entries.iter().zip(&survey.has)).all(same)
+}
+
+/// True for characters that nobody writes: `&#146;` means windows-1252's 146, a curly quote.
+fn has_windows_numbers(text: &RawText) -> bool {
+    let (RawText::Plain(text) | RawText::Markup(text)) = text;
+    let is_control = |at: usize| text.as_bytes().get(at + 1).is_some_and(|b| (0x80..0xa0).contains(b));
+    memchr::memchr_iter(0xc2, text.as_bytes()).any(is_control)
+}
+
+/// What the parser read, with what it dropped.
+fn joined(parsed: RawEntry, facts: RawEntry) -> RawEntry {
+    RawEntry {
+        title: parsed.title.or(facts.title),
+        content: parsed.content.or(facts.content),
+        summary: parsed.summary.or(facts.summary),
+        links: if parsed.links.is_empty() { facts.links } else { parsed.links },
+        rights: parsed.rights.or(facts.rights),
+        guid: parsed.guid.or(facts.guid),
+        ..facts
+    }
+}
+
+/// RFC 4287 section 4.2.1: an entry without author has the feed's.
+fn inherit(entries: &mut [RawEntry], authors: &[String]) {
+    for entry in entries.iter_mut().filter(|entry| entry.authors.is_empty()) {
+        authors.clone_into(&mut entry.authors);
+    }
+}
+
+/// The first date of each kind that can be read counts: a bad one never hides a good one.
+fn date_entries(feed: &mut ReadFeed, hints: &Hints) {
+    let of_feed = feed.meta.language.as_deref().or(hints.language.as_deref());
     for entry in &mut feed.entries {
-        let mut matches = found.entries.iter().filter(|f| entry.guid.is_some() && guid(f) == entry.guid);
-        if let (Some(fragment), None) = (matches.next(), matches.next()) {
-            entry.raw_date.clone_from(&fragment.raw_date);
-            entry.source = Some(fragment.source.clone());
-        }
+        let hints = DateHints { language: entry.language.as_deref().or(of_feed) };
+        let first = |updates: bool| {
+            let mut kind = entry.dates.iter().filter(|date| (date.rank >= names::FIRST_UPDATE) == updates);
+            kind.find_map(|date| Some((date::parse(&date.text, &hints)?, &date.text)))
+        };
+        let (published, updated) = (first(false), first(true));
+        let counts = published.or(updated).map(|(_, text)| text);
+        entry.raw_date = counts.or_else(|| entry.dates.first().map(|date| &date.text)).cloned();
+        (entry.published, entry.updated) = (published.map(|(at, _)| at), updated.map(|(at, _)| at));
     }
 }
 
-fn has_entry_marker(body: &[u8]) -> bool {
-    let has = |marker: &[u8]| body.windows(marker.len()).any(|w| w.eq_ignore_ascii_case(marker));
-    has(b"<item") || has(b"<entry")
+fn no_feed(text: &str, base: &Url) -> ReadError {
+    if page::is_page(text) {
+        return ReadError::Html(page::feeds(text, base).into_iter().map(|feed| feed.url.to_string()).collect());
+    }
+    ReadError::Refused("neither RSS nor Atom nor JSON Feed".to_owned())
 }
 
-fn looks_like_html(body: &[u8]) -> bool {
-    let head = String::from_utf8_lossy(&body[..body.len().min(2048)]).to_ascii_lowercase();
-    head.contains("<!doctype html") || head.contains("<html")
+/// `<item` or `<entry`, with a prefix or without, as a whole word.
+fn has_entry_marker(text: &str) -> bool {
+    tags::Tags::of(text).any(|tag| tag.kind != tags::Kind::Close && names::is_entry_name(tag.local()))
+        || text.trim_end().ends_with("<item")
+        || text.trim_end().ends_with("<entry")
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn read(body: &str) -> Result<ReadFeed, ReadError> {
-        feed(body.as_bytes(), &Hints { base: Url::parse("https://example.org/feed").expect("url") })
-    }
-
-    #[test]
-    fn says_what_a_document_is_instead_of_a_feed() {
-        assert_eq!(read(" \n ").unwrap_err(), ReadError::Empty);
-        assert_eq!(read("<!DOCTYPE html><html><body>hi</body></html>").unwrap_err(), ReadError::Html);
-        assert!(matches!(read("hello").unwrap_err(), ReadError::Refused(_)));
-    }
-
-    #[test]
-    fn never_takes_an_unknown_format_for_an_empty_feed() {
-        let atom03 = r#"<feed version="0.3" xmlns="http://purl.org/atom/ns#"><title>t</title>
-            <entry><title>one</title><id>a</id></entry></feed>"#;
-        assert_eq!(read(atom03).unwrap_err(), ReadError::NoEntries);
-    }
-
-    #[test]
-    fn an_empty_feed_is_a_feed() {
-        let rss = r#"<rss version="2.0"><channel><title>t</title></channel></rss>"#;
-        assert!(read(rss).expect("feed").entries.is_empty());
-    }
-
-    #[test]
-    fn a_panic_of_the_parser_is_an_error() {
-        let rss = "<rss version=\"2.0\"><channel><title>t</title><item><title>x</title>\
-                   <author>记者王小明（wang@example.com）</author></item></channel></rss>";
-        assert_eq!(read(rss).unwrap_err(), ReadError::Panicked);
-    }
-}
+mod tests;

@@ -74,6 +74,13 @@ pub fn feeds(html: &str, base: &Url) -> Vec<PageFeed> {
 
 type Link<'t> = (Cow<'t, str>, Option<Cow<'t, str>>, FeedKind);
 
+/// True for a text that begins like a web page.
+pub(super) fn is_page(text: &str) -> bool {
+    const HEAD: usize = 2_048;
+    let head: String = text.chars().take(HEAD).map(|c| c.to_ascii_lowercase()).collect();
+    head.contains("<!doctype html") || head.contains("<html")
+}
+
 fn resolved(links: Vec<Link<'_>>, base: &Url) -> Vec<PageFeed> {
     let mut seen = HashSet::new();
     let mut feeds = Vec::new();

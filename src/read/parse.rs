@@ -7,8 +7,7 @@ use feed_rs::model;
 use feed_rs::parser::Builder;
 use url::Url;
 
-use super::{RawEntry, RawLink, RawMeta, RawText, ReadError, ReadFeed};
-use crate::model::{Enclosure, Timestamp};
+use super::{RawEntry, RawLink, RawMeta, RawText, ReadFeed};
 
 thread_local! {
     static READING: Cell<bool> = const { Cell::new(false) };
@@ -19,101 +18,57 @@ pub fn is_reading() -> bool {
     READING.get()
 }
 
-/// Reads a document as feed-rs understands it, panics included: feed-rs 3.0 panics on some author
-/// names, durations and encodings, and a panic must cost this feed only.
-pub(super) fn strict(body: &[u8], base: &Url) -> Result<ReadFeed, ReadError> {
+/// Reads an XML document as feed-rs understands it; `None` when it refuses it or panics: feed-rs 3.0
+/// panics on some author names and durations, and a panic must cost nothing but this reading.
+///
+/// Of an entry only id, title, texts, links and rights are taken; the rest is in the survey.
+pub(super) fn strict(text: &str, base: &Url) -> Option<ReadFeed> {
     // A parser is good for one document: after an error inside an entry the next use panics.
     let parser = Builder::new()
         .base_uri(Some(base.as_str()))
         .sanitize_content(false)
         // Without this feed-rs invents ids, a random one for an entry without link and title.
         .id_generator(|_, _, _| String::new())
+        // Dates are read beside it, and its own way of reading them takes five regular expressions.
+        .timestamp_parser(|_| None)
         .build();
     READING.set(true);
-    let parsed = catch_unwind(AssertUnwindSafe(|| parser.parse(body)));
+    let parsed = catch_unwind(AssertUnwindSafe(|| parser.parse(text.as_bytes())));
     READING.set(false);
-    match parsed {
-        Ok(Ok(feed)) => Ok(from_feed(feed)),
-        Ok(Err(error)) => Err(ReadError::Refused(error.to_string())),
-        Err(_) => Err(ReadError::Panicked),
-    }
+    Some(from_feed(parsed.ok()?.ok()?))
 }
 
 fn from_feed(feed: model::Feed) -> ReadFeed {
-    // RSS titles carry HTML without saying so; Atom and JSON Feed say what they carry.
-    let rss = !matches!(feed.feed_type, model::FeedType::Atom | model::FeedType::JSON);
+    // RSS titles carry HTML without saying so; Atom says what it carries.
+    let rss = feed.feed_type != model::FeedType::Atom;
+    let page = feed.links.into_iter().find(|link| matches!(link.rel.as_deref(), None | Some("alternate")));
     let meta = RawMeta {
         title: feed.title.map(|t| raw_text(t, rss)),
-        id: Some(feed.id).filter(|id| !id.trim().is_empty()),
-        link: feed
-            .links
-            .iter()
-            .find(|link| matches!(link.rel.as_deref(), None | Some("alternate")))
-            .map(|link| link.href.clone()),
+        link: page.map(|link| link.href),
         language: feed.language,
-        rights: feed.rights.map(|t| raw_text(t, rss)),
-        icon: feed.icon.or(feed.logo).map(|image| image.uri),
+        ..RawMeta::default()
     };
-    let json = feed.feed_type == model::FeedType::JSON;
-    let inherited = names(feed.authors);
-    let entries = feed.entries.into_iter().map(|entry| {
-        let mut entry = from_entry(entry, rss, json);
-        if entry.authors.is_empty() {
-            // RFC 4287 section 4.2.1: an entry without author has the feed's.
-            entry.authors.clone_from(&inherited);
-        }
-        entry
-    });
-    ReadFeed { meta, entries: entries.collect(), envelope: None }
+    let entries = feed.entries.into_iter().map(|entry| from_entry(entry, rss)).collect();
+    ReadFeed { meta, entries, ..ReadFeed::default() }
 }
 
-fn from_entry(entry: model::Entry, rss: bool, json: bool) -> RawEntry {
-    let mut enclosures = Vec::new();
-    let mut links = Vec::new();
-    for link in entry.links {
-        if link.target.is_some() {
-            continue;
-        }
-        // feed-rs hands over JSON Feed's attachments as links; only they have a media type there.
-        if link.rel.as_deref() == Some("enclosure") || (json && link.media_type.is_some()) {
-            enclosures.push(Enclosure { url: link.href, media_type: link.media_type, length: link.length });
-        } else {
-            links.push(RawLink { href: link.href, rel: link.rel });
-        }
-    }
-    for content in entry.media.into_iter().flat_map(|media| media.content) {
-        let Some(url) = content.url else { continue };
-        enclosures.push(Enclosure {
-            url: url.into(),
-            media_type: content.content_type.map(|t| t.to_string()),
-            length: content.size,
-        });
-    }
+fn from_entry(entry: model::Entry, rss: bool) -> RawEntry {
+    let pages = entry.links.into_iter().filter(|link| link.target.is_none());
+    let pages = pages.filter(|link| link.rel.as_deref() != Some("enclosure"));
     RawEntry {
         guid: Some(entry.id).filter(|id| !id.trim().is_empty()),
-        links,
-        title: entry.title.map(|t| raw_text(t, rss)),
-        content: entry.content.and_then(raw_content),
-        summary: entry.summary.map(|t| raw_text(t, rss)),
-        authors: names(entry.authors),
-        categories: entry
-            .categories
-            .into_iter()
-            .map(|c| c.label.filter(|l| !l.trim().is_empty()).unwrap_or(c.term))
-            .collect(),
-        language: entry.language,
-        published: entry.published.map(Timestamp::from),
-        updated: entry.updated.map(Timestamp::from),
-        enclosures,
+        links: pages.map(|link| RawLink { href: link.href, rel: link.rel }).collect(),
+        title: entry.title.map(|t| raw_text(t, rss)).filter(is_said),
+        content: entry.content.and_then(raw_content).filter(is_said),
+        summary: entry.summary.map(|t| raw_text(t, rss)).filter(is_said),
         rights: entry.rights.map(|t| raw_text(t, rss)),
-        base: entry.base.and_then(|base| Url::parse(&base).ok()),
-        raw_date: None,
-        source: None,
+        ..RawEntry::default()
     }
 }
 
-fn names(people: Vec<model::Person>) -> Vec<String> {
-    people.into_iter().filter_map(|person| person.name.or(person.email)).collect()
+fn is_said(text: &RawText) -> bool {
+    let (RawText::Plain(text) | RawText::Markup(text)) = text;
+    !text.trim().is_empty()
 }
 
 fn raw_text(text: model::Text, rss: bool) -> RawText {

@@ -30,6 +30,8 @@ fn feed(id: &str, name: &str, url: &str) -> Feed {
         enabled: true,
         schedule: Schedule::parse("@hourly", Tz::UTC).unwrap(),
         cuts: Cuts::new(&[], &[]).unwrap(),
+        encoding: None,
+        max_entries: 100_000,
     }
 }
 
@@ -120,6 +122,8 @@ feeds:
     language: zh-Hans
     tags: [新闻, 2021]
     dedup: guid
+    encoding: gb18030
+    max_entries: 500
     revisions: ignore
     remove: [p.share, ".ads"]
     remove_text: ['^\s*分享']
@@ -183,6 +187,8 @@ fn all_keys() -> Config {
                 enabled: false,
                 schedule: Schedule::parse("@daily", Tz::Europe__Berlin).unwrap(),
                 cuts: Cuts::new(&owned(&["p.share", ".ads"]), &owned(&[r"^\s*分享"])).unwrap(),
+                encoding: Some("gb18030".to_owned()),
+                max_entries: 500,
             },
             Feed {
                 schedule: Schedule::parse("*/5 * * * *", Tz::Asia__Shanghai).unwrap(),

@@ -1,0 +1,184 @@
+//! Character data of XML as people write it: what a text means, and how it is written again.
+
+use std::borrow::Cow;
+
+use memchr::{memchr, memchr2};
+
+/// The longest name of a reference that is looked up: HTML's longest has 31 letters.
+const LONGEST_NAME: usize = 32;
+
+/// Character data as a parser hands it out: CDATA opened, comments dropped, references resolved
+/// once; tags and unknown references stay as they are written. White space at the ends is dropped.
+pub(super) fn text(inner: &str) -> String {
+    let mut out = String::with_capacity(inner.len());
+    read(inner.trim(), Mode::Text, &mut out);
+    trimmed(out)
+}
+
+/// Markup that stands in a text as it is: its references are its own, and CDATA in it is text when
+/// `cdata_is_text` says so, else markup too.
+pub(super) fn markup(inner: &str, cdata_is_text: bool) -> String {
+    let mut out = String::with_capacity(inner.len());
+    read(inner.trim(), if cdata_is_text { Mode::Markup } else { Mode::Soup }, &mut out);
+    trimmed(out)
+}
+
+/// An attribute's value with its references resolved and white space at the ends dropped.
+pub(super) fn value(written: &str) -> Cow<'_, str> {
+    let written = written.trim();
+    if memchr(b'&', written.as_bytes()).is_none() { written.into() } else { text(written).into() }
+}
+
+/// True when a text holds a reference that XML does not know, such as `&nbsp;`.
+pub(super) fn has_foreign_reference(inner: &str) -> bool {
+    let mut rest = inner;
+    while let Some(at) = memchr2(b'&', b'<', rest.as_bytes()) {
+        rest = &rest[at..];
+        if let Some(section) = rest.strip_prefix("<![CDATA[") {
+            rest = section.find("]]>").map_or("", |end| &section[end..]);
+            continue;
+        }
+        let name = rest[1..].split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
+        if rest.starts_with('&')
+            && rest[1 + name.len()..].starts_with(';')
+            && !matches!(name, "amp" | "lt" | "gt" | "quot" | "apos")
+        {
+            return true;
+        }
+        rest = &rest[1..];
+    }
+    false
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Mode {
+    Text,
+    Markup,
+    Soup,
+}
+
+fn read(inner: &str, mode: Mode, out: &mut String) {
+    let mut rest = inner;
+    let mut comments_end = true;
+    while let Some(at) = memchr2(b'<', b'&', rest.as_bytes()) {
+        out.push_str(&rest[..at]);
+        rest = &rest[at..];
+        let used = if let Some(section) = rest.strip_prefix("<![CDATA[") {
+            let end = section.find("]]>");
+            let inside = &section[..end.unwrap_or(section.len())];
+            match mode {
+                Mode::Markup => out.push_str(&html_escape::encode_text(inside)),
+                Mode::Text | Mode::Soup => out.push_str(inside),
+            }
+            end.map_or(rest.len(), |end| "<![CDATA[".len() + end + "]]>".len())
+        } else if let Some(comment) = rest.strip_prefix("<!--") {
+            // One that never ends is no comment: what stands in it is not lost.
+            let end = if comments_end { comment.find("-->") } else { None };
+            comments_end = end.is_some();
+            "<!--".len() + end.map_or(0, |end| end + "-->".len())
+        } else if mode == Mode::Text
+            && let Some((resolved, used)) = reference(rest)
+        {
+            out.push_str(&resolved);
+            used
+        } else {
+            out.push_str(&rest[..1]);
+            1
+        };
+        rest = &rest[used..];
+    }
+    out.push_str(rest);
+}
+
+/// What the reference at the beginning stands for, and how many bytes it takes: a number, or one of
+/// HTML's names, which feeds use though XML knows five.
+fn reference(rest: &str) -> Option<(Cow<'static, str>, usize)> {
+    let body = rest.strip_prefix('&')?;
+    let end = body.bytes().take(LONGEST_NAME).position(|b| b == b';')?;
+    let used = end + 2;
+    let Some(code) = code(&body[..end]) else {
+        let named = &rest[..used];
+        let resolved = html_escape::decode_html_entities(named);
+        return (resolved != named).then(|| (resolved.into_owned().into(), used));
+    };
+    // UTF-16 written as two references (JavaScript's `escape` and its like).
+    if (0xD800..0xDC00).contains(&code) {
+        let (low, more) = low_surrogate(&rest[used..])?;
+        let joined = 0x1_0000 + ((code - 0xD800) << 10) + (low - 0xDC00);
+        return Some((String::from(char::from_u32(joined)?).into(), used + more));
+    }
+    match char::from_u32(code)? {
+        // A character that XML forbids even as a reference.
+        c if c < ' ' && !matches!(c, '\t' | '\n' | '\r') => Some(("".into(), used)),
+        // Numbers of windows-1252, as browsers take them (HTML section 13.2.5.80).
+        c @ '\u{80}'..='\u{9f}' => {
+            let byte = [u8::try_from(u32::from(c)).ok()?];
+            let (decoded, _) = encoding_rs::WINDOWS_1252.decode_without_bom_handling(&byte);
+            Some((decoded.into_owned().into(), used))
+        }
+        c => Some((String::from(c).into(), used)),
+    }
+}
+
+/// The number in `#20013` or `#x4E2D`.
+fn code(name: &str) -> Option<u32> {
+    let number = name.strip_prefix('#')?;
+    match number.strip_prefix(['x', 'X']) {
+        Some(hex) => u32::from_str_radix(hex, 16).ok(),
+        None => number.parse().ok(),
+    }
+}
+
+fn low_surrogate(rest: &str) -> Option<(u32, usize)> {
+    let body = rest.strip_prefix('&')?;
+    let end = body.bytes().take(LONGEST_NAME).position(|b| b == b';')?;
+    let code = code(&body[..end]).filter(|code| (0xDC00..0xE000).contains(code))?;
+    Some((code, end + 2))
+}
+
+fn trimmed(text: String) -> String {
+    match text.trim() {
+        same if same.len() == text.len() => text,
+        shorter => shorter.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_what_a_parser_hands_out() {
+        let cases = [
+            (" a\n", "a"),
+            ("a &lt;b&gt; &#65;&#x42; &amp;amp;", "a <b> AB &amp;"),
+            ("<![CDATA[ a &amp; <b> ]]>c<!-- no --><i>d</i>", "a &amp; <b> c<i>d</i>"),
+            ("<![CDATA[a", "a"),
+            ("a<!-- b", "a b"),
+            ("<![CDATA[]]>", ""),
+            // A bare ampersand, an unknown name, a number without end: text.
+            ("AT&T & &unknown; &#12", "AT&T & &unknown; &#12"),
+            ("caf&eacute;&nbsp;&hellip;", "café\u{a0}…"),
+            ("&#xD83D;&#xDE00; &#55357;&#56832;", "😀 😀"),
+            // Half of a pair, and what XML forbids.
+            ("a&#xD83D;b&#0;c&#11;d", "a&#xD83D;bcd"),
+            ("&#150; &#x92;", "– ’"),
+        ];
+        for (inner, expected) in cases {
+            assert_eq!(text(inner), expected, "{inner}");
+        }
+    }
+
+    #[test]
+    fn markup_keeps_its_references() {
+        let inner = "<p>a &lt; b &nbsp;</p><![CDATA[<br>]]><!-- x -->";
+        assert_eq!(markup(inner, true), "<p>a &lt; b &nbsp;</p>&lt;br&gt;");
+        assert_eq!(markup(inner, false), "<p>a &lt; b &nbsp;</p><br>");
+    }
+
+    #[test]
+    fn foreign_references_are_those_of_html() {
+        assert!(has_foreign_reference("a &nbsp; b") && has_foreign_reference("<![CDATA[x]]>&eacute;"));
+        assert!(!has_foreign_reference("a &amp; &#8230; & b &c <![CDATA[&nbsp;]]>"));
+    }
+}

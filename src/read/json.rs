@@ -1,0 +1,355 @@
+//! JSON Feed 1.0 and 1.1 as people write it: ids that are numbers, tags in one text, no version,
+//! raw line feeds, commas too many, a document that ends in the middle.
+//!
+//! The document is taken apart by its brackets first, so each item is read alone and a bad one
+//! costs itself. feed-rs is not asked here: it refuses the whole document for any of these, and of
+//! a good one it reads nothing that is not read here.
+
+use std::ops::Range;
+
+use serde_json::{Map, Value};
+use url::Url;
+
+use super::envelope::{Envelope, REST};
+use super::outline::Damage;
+use super::{RawDate, RawEntry, RawLink, RawMeta, RawText};
+use crate::model::Enclosure;
+
+/// What a JSON document says.
+#[derive(Debug, Default)]
+pub(super) struct JsonFeed {
+    pub entries: Vec<RawEntry>,
+    pub meta: RawMeta,
+    /// Names for entries without author.
+    pub authors: Vec<String>,
+    pub envelope: Envelope,
+    pub damages: Vec<Damage>,
+    /// Items that could not be read, each with the reason.
+    pub lost: Vec<String>,
+    pub total: usize,
+}
+
+/// True for a document that begins like a JSON object.
+pub(super) fn is_json(text: &str) -> bool {
+    begin(text).starts_with('{')
+}
+
+fn begin(text: &str) -> &str {
+    text.trim_start_matches(|c: char| c == '\u{feff}' || c.is_ascii_whitespace())
+}
+
+/// Reads a document; `None` when it has no list of items.
+pub(super) fn read(text: &str, base: &Url, most: usize) -> Option<JsonFeed> {
+    let text = begin(text);
+    let (members, is_whole) = members(text);
+    let (_, items) = members.iter().find(|(key, value)| *key == "items" && text[value.clone()].starts_with('['))?;
+    let mut feed = JsonFeed { envelope: around(text, items, is_whole), ..JsonFeed::default() };
+    let said = members.iter().filter(|(key, _)| *key != "items");
+    let said: Map<String, Value> =
+        said.filter_map(|(key, at)| Some(((*key).to_owned(), lenient(&text[at.clone()])?.0))).collect();
+    feed.meta = meta(&said);
+    feed.authors = authors(&said);
+    let (slices, list_is_whole) = elements(text, items.start);
+    feed.total = slices.len();
+    for (number, at) in slices.into_iter().enumerate().take(most) {
+        let source = &text[at];
+        match lenient(source) {
+            Some((Value::Object(item), is_clean)) => {
+                if !is_clean {
+                    feed.damages.push(Damage::Refused);
+                }
+                feed.entries.push(entry(&item, source, base));
+            }
+            _ => feed.lost.push(format!("item {} of the document is no JSON object", number + 1)),
+        }
+    }
+    if !is_whole || !list_is_whole {
+        feed.damages.push(Damage::CutOff);
+    }
+    if feed.total > most {
+        feed.damages.push(Damage::Many);
+    }
+    feed.damages.sort_unstable();
+    feed.damages.dedup();
+    Some(feed)
+}
+
+/// The envelope that a stored one was.
+pub(super) fn envelope(text: &str) -> Option<Envelope> {
+    let (members, is_whole) = members(text);
+    let (_, items) = members.iter().find(|(key, _)| *key == "items")?;
+    Some(around(text, items, is_whole))
+}
+
+fn around(text: &str, items: &Range<usize>, is_whole: bool) -> Envelope {
+    let (start, rest) = (&text[..=items.start], &text[items.end..]);
+    if is_whole && start.len() + rest.len() <= REST {
+        Envelope::new(start, "", &["]", rest.trim_ascii_end()].concat())
+    } else {
+        Envelope::new("{\"version\":\"https://jsonfeed.org/version/1.1\",\"title\":\"\",\"items\":[", "", "]}")
+    }
+}
+
+/// Keys of an object with the places of their values, and whether the object is whole.
+fn members(text: &str) -> (Vec<(&str, Range<usize>)>, bool) {
+    let mut found = Vec::new();
+    let mut at = skip(text, 0, b"{");
+    loop {
+        at = skip(text, at, b",");
+        match text.as_bytes().get(at) {
+            Some(b'"') => {}
+            Some(b'}') => return (found, true),
+            _ => return (found, false),
+        }
+        let Some(end) = value_end(text, at) else { return (found, false) };
+        let key = &text[at + 1..end - 1];
+        let from = skip(text, end, b":");
+        let Some(end) = value_end(text, from) else {
+            found.push((key, from..text.len()));
+            return (found, false);
+        };
+        found.push((key, from..end));
+        at = end;
+    }
+}
+
+/// The places of an array's elements, and whether it is whole.
+fn elements(text: &str, array: usize) -> (Vec<Range<usize>>, bool) {
+    let mut found = Vec::new();
+    let mut at = array + 1;
+    loop {
+        at = skip(text, at, b",");
+        match text.as_bytes().get(at) {
+            Some(b']') => return (found, true),
+            None => return (found, false),
+            _ => {}
+        }
+        let Some(end) = value_end(text, at) else { return (found, false) };
+        found.push(at..end);
+        at = end;
+    }
+}
+
+/// Passes over white space and these signs.
+fn skip(text: &str, from: usize, signs: &[u8]) -> usize {
+    let rest = text.as_bytes().get(from..).unwrap_or_default();
+    from + rest.iter().take_while(|b| b.is_ascii_whitespace() || signs.contains(b)).count()
+}
+
+/// Behind the value that begins here, by its brackets and quotes; always further on than `from`.
+fn value_end(text: &str, from: usize) -> Option<usize> {
+    let bytes = text.as_bytes();
+    let mut open = 0_usize;
+    let mut at = from;
+    loop {
+        match *bytes.get(at)? {
+            b'"' => {
+                at += 1;
+                while *bytes.get(at)? != b'"' {
+                    at += if bytes[at] == b'\\' { 2 } else { 1 };
+                }
+            }
+            b'{' | b'[' => open += 1,
+            b'}' | b']' if open > 0 => open -= 1,
+            // The end of what is around: a value is missing here.
+            b'}' | b']' | b',' if open == 0 => return Some(at.max(from + 1)).filter(|end| text.is_char_boundary(*end)),
+            _ if open == 0 => {
+                let word = bytes[at..].iter().take_while(|b| !b",]} \t\r\n".contains(b)).count();
+                return Some(at + word.max(1)).filter(|end| text.is_char_boundary(*end));
+            }
+            _ => {}
+        }
+        at += 1;
+        if open == 0 {
+            return Some(at);
+        }
+    }
+}
+
+/// A value, and whether it was written as JSON has to be.
+fn lenient(source: &str) -> Option<(Value, bool)> {
+    match serde_json::from_str(source) {
+        Ok(value) => Some((value, true)),
+        Err(_) => serde_json::from_str(&cleaned(source)).ok().map(|value| (value, false)),
+    }
+}
+
+/// Without raw control characters in texts and without commas before a closing bracket.
+fn cleaned(source: &str) -> String {
+    let mut out = String::with_capacity(source.len());
+    let mut is_text = false;
+    let mut is_escaped = false;
+    for c in source.chars() {
+        match c {
+            '"' if !is_escaped => is_text = !is_text,
+            '}' | ']' if !is_text => {
+                let kept = out.trim_end().trim_end_matches(',').len();
+                out.truncate(kept);
+            }
+            _ => {}
+        }
+        is_escaped = is_text && c == '\\' && !is_escaped;
+        match c {
+            '\n' if is_text => out.push_str("\\n"),
+            c if c < ' ' => out.push(' '),
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+fn entry(item: &Map<String, Value>, source: &str, base: &Url) -> RawEntry {
+    let text = |key: &str| said(item, key);
+    let links = ["url", "external_url"].into_iter().filter_map(text);
+    let dates = [("date_published", 0), ("date_modified", super::names::FIRST_UPDATE)];
+    let plain = |key: &str| text(key).map(RawText::Plain);
+    RawEntry {
+        guid: text("id"),
+        links: links.map(|link| RawLink { href: absolute(base, &link), rel: None }).collect(),
+        title: plain("title"),
+        content: text("content_html").map(RawText::Markup).or_else(|| plain("content_text")),
+        summary: plain("summary"),
+        authors: authors(item),
+        categories: list(item.get("tags")),
+        language: text("language"),
+        enclosures: attachments(item, base),
+        thumbnail: text("image").or_else(|| text("banner_image")).map(|image| absolute(base, &image)),
+        dates: dates.into_iter().filter_map(|(key, rank)| Some(RawDate { rank, text: text(key)? })).collect(),
+        source: Some(source.to_owned()),
+        ..RawEntry::default()
+    }
+}
+
+fn absolute(base: &Url, address: &str) -> String {
+    base.join(address).map_or_else(|_| address.to_owned(), String::from)
+}
+
+fn meta(feed: &Map<String, Value>) -> RawMeta {
+    let text = |key: &str| said(feed, key);
+    let hubs = feed.get("hubs").and_then(Value::as_array).into_iter().flatten();
+    RawMeta {
+        title: text("title").map(RawText::Plain),
+        link: text("home_page_url"),
+        feed: text("feed_url"),
+        language: text("language"),
+        icon: text("favicon").or_else(|| text("icon")),
+        hubs: hubs.filter_map(|hub| said(hub.as_object()?, "url")).collect(),
+        ..RawMeta::default()
+    }
+}
+
+/// A member as text; a number counts as one.
+fn said(object: &Map<String, Value>, key: &str) -> Option<String> {
+    let text = match object.get(key)? {
+        Value::String(text) => text.trim().to_owned(),
+        Value::Number(number) => number.to_string(),
+        _ => return None,
+    };
+    Some(text).filter(|text| !text.is_empty())
+}
+
+/// Version 1.1's `authors`, version 1.0's `author`; a bare name in place of an object.
+fn authors(object: &Map<String, Value>) -> Vec<String> {
+    let many = object.get("authors").and_then(Value::as_array).into_iter().flatten();
+    let mut names = Vec::new();
+    for author in many.chain(object.get("author")) {
+        let name = match author {
+            Value::Object(author) => said(author, "name"),
+            Value::String(name) => Some(name.trim().to_owned()).filter(|name| !name.is_empty()),
+            _ => None,
+        };
+        names.extend(name.filter(|name| !names.contains(name)));
+    }
+    names
+}
+
+/// A list, or one text with commas.
+fn list(value: Option<&Value>) -> Vec<String> {
+    let texts: Vec<&str> = match value {
+        Some(Value::Array(items)) => items.iter().filter_map(Value::as_str).collect(),
+        Some(Value::String(text)) => text.split(',').collect(),
+        _ => Vec::new(),
+    };
+    texts.into_iter().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()).collect()
+}
+
+fn attachments(item: &Map<String, Value>, base: &Url) -> Vec<Enclosure> {
+    let found = item.get("attachments").and_then(Value::as_array).into_iter().flatten();
+    let read = |attachment: &Value| {
+        let attachment = attachment.as_object()?;
+        Some(Enclosure {
+            url: absolute(base, &said(attachment, "url")?),
+            media_type: said(attachment, "mime_type"),
+            length: said(attachment, "size_in_bytes").and_then(|bytes| bytes.parse().ok()),
+        })
+    };
+    found.filter_map(read).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn feed(text: &str) -> JsonFeed {
+        read(text, &Url::parse("https://example.org/feed").expect("url"), 100).expect(text)
+    }
+
+    fn ids(feed: &JsonFeed) -> Vec<&str> {
+        feed.entries.iter().map(|entry| entry.guid.as_deref().unwrap_or_default()).collect()
+    }
+
+    #[test]
+    fn reads_what_people_write() {
+        let text = "\u{feff} {\"version\":\"http://jsonfeed.org/version/1\",\"author\":\"A\",\"hubs\":[{\"type\":\"WebSub\",\"url\":\"h\"}],\
+                    \"items\":[ {\"id\": 7, \"url\":\"/a\",\"title\":\"x\",\"tags\":\"a, b\",\"content_text\":\"c\\nd\",\
+                    \"date_modified\":\"m\",\"date_published\":\"p\",\"authors\":[{\"name\":\"B\"},{}],\
+                    \"attachments\":[{\"url\":\"f.mp3\",\"mime_type\":\"audio/mpeg\",\"size_in_bytes\":\"5\"},{}]} ],}";
+        let feed = feed(text);
+        assert_eq!((feed.authors, feed.damages, feed.meta.hubs), (vec!["A".to_owned()], vec![], vec!["h".to_owned()]));
+        let [entry] = &feed.entries[..] else { panic!("one entry") };
+        assert_eq!((entry.guid.as_deref(), entry.links[0].href.as_str()), (Some("7"), "https://example.org/a"));
+        assert_eq!((&entry.categories[..], &entry.authors[..]), (&["a".into(), "b".into()][..], &["B".into()][..]));
+        assert_eq!(entry.content, Some(RawText::Plain("c\nd".into())));
+        assert_eq!(entry.dates.iter().map(|date| date.text.as_str()).collect::<Vec<_>>(), ["p", "m"]);
+        assert_eq!((entry.enclosures.len(), entry.enclosures[0].length), (1, Some(5)));
+    }
+
+    #[test]
+    fn a_bad_item_costs_itself() {
+        let text = r#"{"items":[{"id":"1"},{"id":"2" "x"},5,{"id":"3","title":"a
+b",},{"id":"4"}"#;
+        let feed = feed(text);
+        assert_eq!(ids(&feed), ["1", "3", "4"]);
+        assert_eq!(feed.lost.len(), 2);
+        assert_eq!(feed.damages, [Damage::CutOff, Damage::Refused]);
+        assert_eq!(feed.entries[1].title, Some(RawText::Plain("a\nb".into())));
+        for cut in
+            ["{\"items\":[{\"id\":\"1\"},{\"id\":\"2", "{\"items\":[{\"id\":\"1\"}", "{\"items\":[{\"id\":\"1\"},\"\\"]
+        {
+            assert_eq!(ids(&self::feed(cut)), ["1"], "{cut}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_feed() {
+        let base = Url::parse("https://example.org/feed").expect("url");
+        for text in
+            ["{}", "{\"items\":5}", "{\"error\":\"x\"}", "{\"items\"", "{\"items\":", "{{{{", "{,}]", "{\"\u{e4}"]
+        {
+            assert!(read(text, &base, 9).is_none(), "{text}");
+        }
+        let deep = format!("{{\"items\":{}", "[".repeat(200_000));
+        assert!(read(&deep, &base, 9).expect("a list").entries.is_empty());
+        let many = format!("{{\"items\":[{}]}}", "{},".repeat(20));
+        let feed = read(&many, &base, 9).expect("a list");
+        assert_eq!((feed.entries.len(), feed.total, feed.damages), (9, 20, vec![Damage::Many]));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn any_soup_of_json_is_survived(soup in r#"\{"items":\[([{}\[\],:"\\ \n0a中]|\{"id":"1"\}|"x"){0,60}"#) {
+            let base = Url::parse("https://example.org/feed").expect("url");
+            read(&soup, &base, 9);
+        }
+    }
+}
