@@ -2,6 +2,7 @@
 //!
 //! So far feed-rs alone reads; repairing and salvaging broken documents come with their own files.
 
+mod date;
 mod extras;
 pub mod fragments;
 pub mod list;
