@@ -62,8 +62,8 @@ impl Fields {
     }
 }
 
-/// The half of the day that a word in front of the clock names: 下午3点.
-pub(super) fn half_before(word: &str) -> Option<Half> {
+/// The half of the day that a word ends with: 下午, 星期三下午.
+fn half_of(word: &str) -> Option<Half> {
     let ends = |halves: &[&str]| halves.iter().any(|half| word.ends_with(half));
     if ends(&["上午", "早上", "凌晨", "清晨", "午前", "오전", "새벽"]) {
         Some(Half::Morning)
@@ -72,6 +72,17 @@ pub(super) fn half_before(word: &str) -> Option<Half> {
     } else {
         None
     }
+}
+
+/// The half of the day that a word in front of the clock names: 下午3点, and `AM 11:01` in Korean.
+pub(super) fn half_before(word: &str, behind: Cursor) -> Option<Half> {
+    let half = match word {
+        "am" => Half::Morning,
+        "pm" => Half::Afternoon,
+        _ => return half_of(word),
+    };
+    // In German `am` stands in front of a day.
+    colons(behind).or_else(|| units(behind)).map(|_| half)
 }
 
 /// A clock that stands here, and what is behind it.
@@ -157,8 +168,11 @@ fn half_behind(at: Cursor) -> Option<(Half, Cursor)> {
     match word {
         "am" | "πμ" => Some((Half::Morning, next)),
         "pm" | "μμ" => Some((Half::Afternoon, next)),
-        letter => {
-            let half = half(letter)?;
+        word => {
+            if let Some(half) = half_of(word) {
+                return Some((half, next));
+            }
+            let half = half(word)?;
             let at = next.sign(&['.'])?.1.one_of(&["m", "μ"])?;
             Some((half, at.sign(&['.']).map_or(at, |(_, at)| at)))
         }

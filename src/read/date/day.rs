@@ -9,11 +9,13 @@ use super::token::{Cursor, Number};
 /// What stands between day, month and year in words: `28 de julio de 2021`, `28th of July`.
 const FILLERS: &[&str] = &["of", "de", "del", "d", "st", "nd", "rd", "th", "er", "o", "го"];
 
-/// How a day of numbers with the year last is written.
+/// What stands first in a day of numbers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Order {
-    DayFirst,
-    MonthFirst,
+    Day,
+    Month,
+    /// Also where the year has two digits. With the year last both other orders are in use.
+    Year,
 }
 
 /// What a text says of the day, before it is believed.
@@ -68,6 +70,7 @@ pub(super) fn read(at: Cursor, order: Option<Order>) -> Option<(Form, Cursor)> {
             .or_else(|| week(at))
             .or_else(|| basic(at))
             .or_else(|| part_of_year(at))
+            .or_else(|| month_first(at))
     } else {
         month_first(at).or_else(|| era(at))
     }
@@ -129,6 +132,7 @@ fn numbers(at: Cursor, order: Option<Order>) -> Option<(Form, Cursor)> {
         // A clock.
         (_, ':', _) => return None,
         (1 | 2, _, 4) => year_last(a, second, c, sign, order),
+        (2, _, 1 | 2) if order == Some(Order::Year) => Form::Day { year: two_digits(a), month: second, day: c },
         // ISO 8601 once allowed to leave out the century; nothing else with two digits has hyphens.
         (2, '-', 2) if (1..=12).contains(&second) && (1..=31).contains(&c) => {
             Form::Day { year: two_digits(a), month: second, day: c }
@@ -142,17 +146,18 @@ fn numbers(at: Cursor, order: Option<Order>) -> Option<(Form, Cursor)> {
 /// A number past twelve is the day. Points stand in languages that put the day first.
 fn year_last(a: u32, b: u32, year: u32, sign: char, order: Option<Order>) -> Form {
     let order = match (a > 12, b > 12) {
-        (true, _) => Order::DayFirst,
-        (_, true) => Order::MonthFirst,
-        _ if a == b || sign == '.' => Order::DayFirst,
+        (true, _) => Order::Day,
+        (_, true) => Order::Month,
+        _ if a == b || sign == '.' => Order::Day,
         _ => match order {
             Some(order) => order,
-            None => return Form::Ambiguous,
+            None => Order::Year,
         },
     };
     match order {
-        Order::DayFirst => Form::Day { year, month: b, day: a },
-        Order::MonthFirst => Form::Day { year, month: a, day: b },
+        Order::Day => Form::Day { year, month: b, day: a },
+        Order::Month => Form::Day { year, month: a, day: b },
+        Order::Year => Form::Ambiguous,
     }
 }
 
@@ -168,9 +173,16 @@ fn filled(mut at: Cursor) -> Cursor {
     at
 }
 
+/// A month in words, `七月` and `7月` among them: programs write those into RFC 822's form.
 fn month(at: Cursor) -> Option<(u32, Cursor)> {
+    if let Some((month, next)) = at.number(1..=2) {
+        return Some((month, next.one_of(&["月", "월"])?));
+    }
     let (word, next) = at.word()?;
-    Some((names::month(word)?, next))
+    if let Some(month) = names::month(word) {
+        return Some((month, next));
+    }
+    Some((names::chinese_month(word)?, next.one_of(&["月"])?))
 }
 
 /// The year of a day in words; where a clock stands instead, the year comes behind that.

@@ -128,7 +128,7 @@ impl Found {
         let Some((token, next)) = at.next() else { return Ok(at) };
         self.behind_day &= matches!(token, Token::Word("t") | Token::Sign(','));
         if let Token::Word(word) = token {
-            self.half = clock::half_before(word).or(self.half);
+            self.half = clock::half_before(word, next).or(self.half);
         }
         Ok(next)
     }
@@ -163,7 +163,8 @@ impl Found {
         if self.zone.is_some() {
             return at;
         }
-        let zone = if self.clock.is_some() { zone::behind_clock(at, self.home) } else { zone::behind_day(at) };
+        let zone =
+            if self.clock.is_some() { zone::behind_clock(at, self.home) } else { zone::behind_day(at, self.home) };
         let Some((minutes, next)) = zone else { return at };
         self.zone = Some(minutes);
         next

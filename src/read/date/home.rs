@@ -70,13 +70,15 @@ impl Home {
 }
 
 /// How 07/08/2021 is read in this language; `None` where both ways are in use: in English without
-/// a country, in Canada, and where years stand first.
+/// a country, and in Canada.
 pub(super) fn order(language: Option<&str>) -> Option<Order> {
     let (language, region) = parts(language?);
     match (language.as_str(), region.as_deref()) {
-        (_, Some("us" | "ph")) => Some(Order::MonthFirst),
-        (_, Some("ca")) | ("en", None) | ("zh" | "ja" | "ko" | "und" | "mul" | "", _) => None,
-        _ => Some(Order::DayFirst),
+        (_, Some("us" | "ph")) => Some(Order::Month),
+        (_, Some("ca")) | ("en", None) | ("und" | "mul" | "", _) => None,
+        (_, Some("hk" | "mo")) => Some(Order::Day),
+        ("zh" | "ja" | "ko", _) => Some(Order::Year),
+        _ => Some(Order::Day),
     }
 }
 

@@ -36,8 +36,20 @@ const MONTHS: &[&str] = &[
     // Swedish; Danish and Norwegian
     "januari februari mars april maj juni juli augusti september oktober november december",
     "januar februar marts april mai juni juli august september oktober november desember",
-    // Ukrainian
+    // Finnish, as the genitive and thereby the nominative
+    "tammikuuta helmikuuta maaliskuuta huhtikuuta toukokuuta kesakuuta heinakuuta elokuuta syyskuuta lokakuuta marraskuuta joulukuuta",
+    // Ukrainian: of July; July
     "січня лютого березня квітня травня червня липня серпня вересня жовтня листопада грудня",
+    "січень лютии березень квітень травень червень липень серпень вересень жовтень листопад грудень",
+    // Czech: of July; July
+    "ledna unora brezna dubna kvetna cervna cervence srpna zari rijna listopadu prosince",
+    "leden unor brezen duben kveten cerven cervenec srpen zari rijen listopad prosinec",
+    // Romanian
+    "ianuarie februarie martie aprilie mai iunie iulie august septembrie octombrie noiembrie decembrie",
+    // Catalan
+    "gener febrer marc abril maig juny juliol agost setembre octubre novembre desembre",
+    // Indonesian
+    "januari februari maret april mei juni juli agustus september oktober november desember",
 ];
 
 /// Short names that are no beginning of the long one.
@@ -51,13 +63,23 @@ pub(super) fn short_month(name: [u8; 3]) -> Option<u32> {
     u32::try_from(at + 1).ok()
 }
 
-/// The month of a name, or of its beginning of three letters or more; French `jui` begins two.
+/// The month of a name, or of its beginning of three letters or more. English goes first (Finnish
+/// `mar` would be November), and what begins two months is none: French `jui`.
 pub(super) fn month(word: &str) -> Option<u32> {
     word.chars().nth(2)?;
     let names = &NAMES[NAMES.partition_point(|(name, _)| *name < word)..];
-    let mut months = names.iter().take_while(|(name, _)| name.starts_with(word)).map(|(_, month)| *month);
-    let month = months.next()?;
-    months.all(|other| other == month).then_some(month)
+    let mut begun = names.iter().take_while(|(name, _)| name.starts_with(word));
+    let (first, month) = *begun.next()?;
+    if first == word || begun.all(|(_, other)| *other == month) {
+        return Some(month);
+    }
+    MONTHS[0].split(' ').zip(1..).find(|(name, _)| name.starts_with(word)).map(|(_, month)| month)
+}
+
+/// The month of a Chinese number, as Java writes it: 七月.
+pub(super) fn chinese_month(word: &str) -> Option<u32> {
+    let names = ["一", "二", "三", "四", "五", "六", "七", "八", "九", "十", "十一", "十二"];
+    names.iter().zip(1..).find(|(name, _)| **name == word).map(|(_, month)| month)
 }
 
 /// Every name and its month, in order of names.
@@ -73,4 +95,25 @@ static NAMES: LazyLock<Vec<(&str, u32)>> = LazyLock::new(|| {
 pub(super) fn era(word: &str) -> Option<u32> {
     let eras = [("民國", 1911), ("民国", 1911), ("令和", 2018), ("平成", 1988)];
     eras.iter().find(|(name, _)| word.ends_with(name)).map(|(_, before)| *before)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_name_is_its_month_and_english_beginnings_are_english() {
+        for language in MONTHS {
+            assert_eq!(language.split(' ').count(), 12, "{language}");
+            for (name, number) in language.split(' ').zip(1..) {
+                assert_eq!(month(name), Some(number), "{name}");
+            }
+        }
+        for (name, number) in MONTHS[0].split(' ').zip(1..) {
+            for letters in 3..=name.len() {
+                assert_eq!(month(&name[..letters]), Some(number), "{name}");
+            }
+        }
+        assert_eq!((month("jui"), month("ju"), month("foo"), month("julyy")), (None, None, None, None));
+    }
 }

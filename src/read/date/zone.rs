@@ -1,5 +1,6 @@
 //! How far a clock is from UTC.
 
+use super::clock;
 use super::home::Home;
 use super::token::Cursor;
 
@@ -82,9 +83,13 @@ pub(super) fn behind_clock(at: Cursor, home: Home) -> Option<(i32, Cursor)> {
 }
 
 /// The zone of a day without clock: `2021-07-28+08:00` (XML Schema). Behind `-` stands a clock as
-/// well; as both are counted from midnight in UTC, the moment is the same.
-pub(super) fn behind_day(at: Cursor) -> Option<(i32, Cursor)> {
-    at.sign(&['+']).filter(|_| at.is_glued()).and_then(|_| offset(at))
+/// well; as both are counted from midnight in UTC, the moment is the same. A name counts only where
+/// a clock follows (`UTC 11:01`): West may be a football club.
+pub(super) fn behind_day(at: Cursor, home: Home) -> Option<(i32, Cursor)> {
+    if at.sign(&['+']).is_some() && at.is_glued() {
+        return offset(at);
+    }
+    named(at, home).filter(|(_, next)| clock::read(*next, false).is_some())
 }
 
 /// `+0800`, `+08:00`, `+800`, `+8`. The sign must touch its number: ` - 12` is a range.
