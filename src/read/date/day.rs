@@ -92,9 +92,11 @@ fn two_digits(year: u32) -> u32 {
     if year < 50 { 2000 + year } else { 1900 + year }
 }
 
-/// `2021年7月28日`, `2021년 7월 28일`; the day or day and month may be missing.
+/// `2021年7月28日`, `2021년 7월 28일`; the day or day and month may be missing. Three digits count from
+/// the founding of the Republic of China.
 fn units(at: Cursor) -> Option<(Form, Cursor)> {
-    let (year, next) = year(at)?;
+    let republic = at.number(3..=3).map(|(year, next)| (names::REPUBLIC + year, next));
+    let (year, next) = republic.or_else(|| year(at))?;
     let behind = next.one_of(&["年", "년"])?;
     match month_and_day(behind) {
         Some((month, day, at)) => Some((Form::Day { year, month, day }, at)),
@@ -132,6 +134,8 @@ fn numbers(at: Cursor, order: Option<Order>) -> Option<(Form, Cursor)> {
         // A clock.
         (_, ':', _) => return None,
         (1 | 2, _, 4) => year_last(a, second, c, sign, order),
+        // Taiwan's offices: 110/07/28.
+        (3, _, 1 | 2) if order == Some(Order::Year) => Form::Day { year: names::REPUBLIC + a, month: second, day: c },
         (2, _, 1 | 2) if order == Some(Order::Year) => Form::Day { year: two_digits(a), month: second, day: c },
         // ISO 8601 once allowed to leave out the century; nothing else with two digits has hyphens.
         (2, '-', 2) if (1..=12).contains(&second) && (1..=31).contains(&c) => {

@@ -2,6 +2,9 @@
 
 use std::sync::LazyLock;
 
+/// The year before the first of the Republic of China.
+pub(super) const REPUBLIC: u32 = 1911;
+
 /// Month names, a language a line and a month a word, as `plain` leaves them: small letters
 /// without accents, й as и. A language that bends its month names has a line for each form.
 const MONTHS: &[&str] = &[
@@ -93,7 +96,7 @@ static NAMES: LazyLock<Vec<(&str, u32)>> = LazyLock::new(|| {
 
 /// The year before the first of an era that the word ends with.
 pub(super) fn era(word: &str) -> Option<u32> {
-    let eras = [("民國", 1911), ("民国", 1911), ("令和", 2018), ("平成", 1988)];
+    let eras = [("民國", REPUBLIC), ("民国", REPUBLIC), ("令和", 2018), ("平成", 1988)];
     eras.iter().find(|(name, _)| word.ends_with(name)).map(|(_, before)| *before)
 }
 
