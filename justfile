@@ -26,6 +26,14 @@ docs:
 histories:
     cargo test --locked --test main histories -- --nocapture
 
+# The test feeds of ../shared, compared with what Python's feedparser reads in them. With
+# FEEDMILL_DIFFERENCES="wellformed/rss" or "date" each difference of that folder or field is shown.
+corpus:
+    test -x target/feedparser/bin/pip || python3 -m venv target/feedparser
+    target/feedparser/bin/pip install --quiet --disable-pip-version-check feedparser==6.0.14
+    target/feedparser/bin/python tests/corpus/oracle.py "${FEEDMILL_CORPORA:-../shared/corpora}" > target/oracle.jsonl
+    FEEDMILL_ORACLE=target/oracle.jsonl cargo test --locked --test main corpus:: -- --nocapture
+
 # The demo: feeds from data/samples, no network.
 demo:
     cargo run --locked -- --config config/demo.yaml poll

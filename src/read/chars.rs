@@ -110,14 +110,22 @@ fn reference(rest: &str) -> Option<(Cow<'static, str>, usize)> {
     match char::from_u32(code)? {
         // A character that XML forbids even as a reference.
         c if c < ' ' && !matches!(c, '\t' | '\n' | '\r') => Some(("".into(), used)),
-        // Numbers of windows-1252, as browsers take them (HTML section 13.2.5.80).
-        c @ '\u{80}'..='\u{9f}' => {
-            let byte = [u8::try_from(u32::from(c)).ok()?];
-            let (decoded, _) = encoding_rs::WINDOWS_1252.decode_without_bom_handling(&byte);
-            Some((decoded.into_owned().into(), used))
-        }
         c => Some((String::from(c).into(), used)),
     }
+}
+
+/// True for a text with characters that nobody writes: U+0092 is windows-1252's 146, a curly quote.
+pub(super) fn has_controls(text: &str) -> bool {
+    let is_control = |at: usize| text.as_bytes().get(at + 1).is_some_and(|b| (0x80..0xa0).contains(b));
+    memchr::memchr_iter(0xc2, text.as_bytes()).any(is_control)
+}
+
+/// A control character as the number of windows-1252 that it is, as browsers take references to it
+/// (HTML section 13.2.5.80).
+fn from_windows(c: char) -> char {
+    let Some(byte) = u8::try_from(u32::from(c)).ok().filter(|byte| (0x80..0xa0).contains(byte)) else { return c };
+    let (decoded, _) = encoding_rs::WINDOWS_1252.decode_without_bom_handling(std::slice::from_ref(&byte));
+    decoded.chars().next().unwrap_or(c)
 }
 
 /// The number in `#20013` or `#x4E2D`.
@@ -137,6 +145,7 @@ fn low_surrogate(rest: &str) -> Option<(u32, usize)> {
 }
 
 fn trimmed(text: String) -> String {
+    let text = if has_controls(&text) { text.chars().map(from_windows).collect() } else { text };
     match text.trim() {
         same if same.len() == text.len() => text,
         shorter => shorter.to_owned(),
@@ -162,7 +171,7 @@ mod tests {
             ("&#xD83D;&#xDE00; &#55357;&#56832;", "😀 😀"),
             // Half of a pair, and what XML forbids.
             ("a&#xD83D;b&#0;c&#11;d", "a&#xD83D;bcd"),
-            ("&#150; &#x92;", "– ’"),
+            ("&#150; &#x92; \u{92}", "– ’ ’"),
         ];
         for (inner, expected) in cases {
             assert_eq!(text(inner), expected, "{inner}");

@@ -306,11 +306,15 @@ fn salvaged(text: &str, hints: &Hints) -> Result<ReadFeed, ReadError> {
         .ok_or_else(|| ReadError::Refused("no root element".to_owned()))?;
     let is_cut_off = survey.damages.contains(&Damage::CutOff);
     if survey.entries.is_empty() {
-        match (has_entry_marker(text), is_cut_off) {
-            (true, _) => return Err(ReadError::NoEntries),
-            _ if page::is_page(text) => return Err(no_feed(text, &hints.base)),
-            (false, true) => return Err(ReadError::CutOff),
-            _ => {}
+        // A page may hold an element that is called like a root of ours.
+        if page::is_page(&text[..survey.root]) {
+            return Err(no_feed(text, &hints.base));
+        }
+        if has_entry_marker(text) {
+            return Err(ReadError::NoEntries);
+        }
+        if is_cut_off && survey.meta == RawMeta::default() {
+            return Err(ReadError::CutOff);
         }
     }
     let mut entries = survey.entries;
@@ -320,7 +324,7 @@ fn salvaged(text: &str, hints: &Hints) -> Result<ReadFeed, ReadError> {
         repairs.push(Damage::Refused);
     }
     let lost = if is_cut_off {
-        vec!["the document is cut off; its last entry waits for the next poll".to_owned()]
+        vec!["the document is cut off; what is missing waits for the next poll".to_owned()]
     } else {
         vec![]
     };
@@ -340,17 +344,15 @@ fn agrees(parsed: &ReadFeed, survey: &Survey) -> bool {
             && (parsed.title.is_some() || !has.title)
             && (parsed.content.is_some() || parsed.summary.is_some() || !has.text)
             && (!parsed.links.is_empty() || !has.link)
-            && ![&parsed.title, &parsed.content, &parsed.summary].into_iter().flatten().any(has_windows_numbers)
+            && ![&parsed.title, &parsed.content, &parsed.summary].into_iter().flatten().any(has_controls)
     };
     parsed.entries.len() == survey.entries.len()
         && parsed.entries.iter().zip(survey.entries.iter().zip(&survey.has)).all(same)
 }
 
-/// True for characters that nobody writes: `&#146;` means windows-1252's 146, a curly quote.
-fn has_windows_numbers(text: &RawText) -> bool {
+fn has_controls(text: &RawText) -> bool {
     let (RawText::Plain(text) | RawText::Markup(text)) = text;
-    let is_control = |at: usize| text.as_bytes().get(at + 1).is_some_and(|b| (0x80..0xa0).contains(b));
-    memchr::memchr_iter(0xc2, text.as_bytes()).any(is_control)
+    chars::has_controls(text)
 }
 
 /// What the parser read, with what it dropped.

@@ -340,7 +340,7 @@ fn core(name: &str, guest: bool, is_atom: bool) -> Part {
         "title" => Part::Title,
         "link" => Part::Link,
         "description" | "summary" | "abstract" | "tagline" | "subtitle" => Part::Summary,
-        "content" | "encoded" | "body" => Part::Content,
+        "content" | "encoded" | "body" | "fullitem" => Part::Content,
         "category" => Part::Category,
         "author" => Part::Author,
         "managingeditor" if !guest && !is_atom => Part::Author,

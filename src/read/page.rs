@@ -74,11 +74,11 @@ pub fn feeds(html: &str, base: &Url) -> Vec<PageFeed> {
 
 type Link<'t> = (Cow<'t, str>, Option<Cow<'t, str>>, FeedKind);
 
-/// True for a text that begins like a web page.
+/// True for a text that begins like a web page. Feeds that a page generator wrote have its DOCTYPE.
 pub(super) fn is_page(text: &str) -> bool {
     const HEAD: usize = 2_048;
     let head: String = text.chars().take(HEAD).map(|c| c.to_ascii_lowercase()).collect();
-    head.contains("<!doctype html") || head.contains("<html")
+    head.contains("<html") || head.contains("<head") || head.contains("<body")
 }
 
 fn resolved(links: Vec<Link<'_>>, base: &Url) -> Vec<PageFeed> {

@@ -20,6 +20,8 @@ pub(super) enum Reading {
 /// What was found.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Survey {
+    /// Where the root begins.
+    pub root: usize,
     pub is_atom: bool,
     pub entries: Vec<RawEntry>,
     /// Beside each entry whether its own format gives it a title, a text and a link, so that a
@@ -46,7 +48,8 @@ pub(super) struct Has {
 pub(super) fn of(text: &str, base: &Url, most: usize, reading: Reading) -> Option<Survey> {
     let mut walk = Walk::begin(text)?;
     let is_atom = walk.family.is_atom();
-    let mut survey = Survey { is_atom, ..Survey::default() };
+    let root = walk.around.first().map_or(0, |root| root.at.start);
+    let mut survey = Survey { root, is_atom, ..Survey::default() };
     let mut rest = String::new();
     let mut from = walk.around.first().map_or(0, |root| root.at.end);
     let mut elements = Vec::new();

@@ -16,7 +16,7 @@ const FEED: &str = r#"<?xml version="1.0"?><!DOCTYPE rss [<!ENTITY a "]><item>">
 <item a=">"><title><![CDATA[A < B]]> &amp;amp; &#67;</title><media:title>no</media:title>
 <description>d</description><guid isPermaLink = 'False'> g1 </guid>
 <fb:origLink>https://example.org/?a=1&amp;b=2</fb:origLink>
-<dc:date>2021-07-28T00:00:00Z</dc:date><pubDate>28 Juli 2021 11 Uhr</pubDate></item>
+<dc:date>2021-07-28T00:00:00Z</dc:date><pubDate>Sonntag morgens</pubDate></item>
 <media:item><title>no</title></media:item><ttl>5</ttl>
 <item/>
 </channel></rss>"#;
@@ -64,7 +64,8 @@ fn says_what_a_document_is_instead_of_a_feed() {
     assert_eq!(error.to_string(), "the answer is an HTML page, not a feed; it links `https://example.org/x.rss`");
     assert!(matches!(read("hello").unwrap_err(), ReadError::Refused(_)));
     assert!(matches!(read("{\"error\":1}").unwrap_err(), ReadError::Refused(_)));
-    assert_eq!(read("<rss><channel><title>t</title>").unwrap_err(), ReadError::CutOff);
+    assert_eq!(read("<rss><channel>").unwrap_err(), ReadError::CutOff);
+    assert!(!read("<rss><channel><title>t</title>").expect("feed").is_complete());
     assert_eq!(read("<rss><channel><item><title>t").unwrap_err(), ReadError::NoEntries);
     assert!(entries(&rss("")).is_empty());
 }
