@@ -84,12 +84,12 @@ pub(super) fn text<'b>(body: &'b [u8], labels: Labels<'_>) -> Decoded<'b> {
     let http = labels.content_type.and_then(charset).and_then(|label| encoding_for(label.as_bytes()));
     let declared = declared(body);
     // Seven-bit bytes are valid UTF-8 whatever they mean; XML itself knows no escape character.
-    if memchr::memmem::find(body, b"\x1b$").is_some()
+    if memchr::memchr(0x1b, body).is_some_and(|at| body[at..].starts_with(b"\x1b$"))
         && let Some(decoded) = believed(body, ISO_2022_JP)
     {
         return decoded;
     }
-    if let Ok(text) = str::from_utf8(body) {
+    if let Ok(text) = simdutf8::basic::from_utf8(body) {
         return Decoded { text: text.into(), charset: UTF_8.name() };
     }
     if is_nearly_utf8(body) {

@@ -180,7 +180,7 @@ impl<'t> Names<'t> {
     /// Takes over the declarations of a tag; the mark gives them back.
     pub fn enter(&mut self, tag: &Tag<'t>) -> usize {
         let mark = self.declared.len();
-        if tag.attributes.contains("xmlns") {
+        if declares(tag) {
             let room = DECLARATIONS.saturating_sub(mark);
             let new: Vec<_> = declarations(tag).take(room).map(|(p, uri)| self.declare(p, uri)).collect();
             self.declared.extend(new);
@@ -245,7 +245,7 @@ impl<'t> Names<'t> {
     /// The vocabulary of a tag's name.
     pub fn resolve(&self, tag: &Tag<'t>) -> Resolved {
         let (prefix, _) = tag.split();
-        if tag.attributes.contains("xmlns")
+        if declares(tag)
             && let Some((_, uri)) = declarations(tag).find(|(declared, _)| *declared == prefix)
         {
             return self.declare(prefix, uri).resolved;
@@ -293,6 +293,11 @@ impl<'t> Names<'t> {
             && ["channel", "rss", "feed", "rdf"].iter().any(|name| tag.is(name))
             && self.part(tag).0 == Part::Around
     }
+}
+
+/// True for a tag that may declare namespaces.
+fn declares(tag: &Tag<'_>) -> bool {
+    memchr::memchr_iter(b'x', tag.attributes.as_bytes()).any(|at| tag.attributes.as_bytes()[at..].starts_with(b"xmlns"))
 }
 
 /// `item` and `entry`, before anybody looks at namespaces.

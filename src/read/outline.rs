@@ -377,8 +377,18 @@ impl<'t> Walk<'t> {
 
     /// The end tag that belongs to a start tag, elements of the same name in it counted.
     fn end(&mut self, tag: &Tag<'t>) -> Option<End> {
+        if let Some(end) = self.tags.plain_end(tag.name) {
+            return Some(End { inner: end.start, next: end.end, has_tags: false });
+        }
         if self.vain / VAIN > self.text.len() {
             return None;
+        }
+        match self.tags.markup_end(tag.name) {
+            Ok((end, deepest)) if deepest <= DEPTH => {
+                return Some(End { inner: end.start, next: end.end, has_tags: deepest > 0 });
+            }
+            Ok((end, _)) => self.vain += end.end - self.tags.at(),
+            Err(looked) => self.vain += looked,
         }
         let back = self.tags.at();
         let end = self.balanced_end(tag);
@@ -418,7 +428,7 @@ impl<'t> Walk<'t> {
                 _ if is_entry && self.is_outside && self.names.begins_entry(&next) => return None,
                 kind => {
                     has_tags = true;
-                    if next.attributes.contains("xml:base") {
+                    if has_base(&next) {
                         bases += next.attribute("xml:base").map_or(0, str::len);
                     }
                     if kind == Kind::Open {
@@ -478,6 +488,11 @@ impl<'t> Walk<'t> {
             _ => true,
         }
     }
+}
+
+/// Looks for `:base` before anybody takes the attributes apart.
+fn has_base(tag: &Tag<'_>) -> bool {
+    memchr::memchr_iter(b':', tag.attributes.as_bytes()).any(|at| tag.attributes.as_bytes()[at..].starts_with(b":base"))
 }
 
 fn keep<'t>(element: Element<'t>, elements: &mut Vec<Element<'t>>) {

@@ -53,6 +53,7 @@ pub(super) fn of(text: &str, base: &Url, most: usize, reading: Reading) -> Optio
     let mut rest = String::new();
     let mut from = walk.around.first().map_or(0, |root| root.at.end);
     let mut elements = Vec::new();
+    let (mut outer, mut known) = (None, 0);
     while let Some(item) = walk.next(&mut elements) {
         let outside = from.max(walk.around.last().map_or(0, |tag| tag.at.end));
         say(&mut rest, text.get(outside..item.at.start).unwrap_or_default());
@@ -61,9 +62,11 @@ pub(super) fn of(text: &str, base: &Url, most: usize, reading: Reading) -> Optio
         if survey.total > most {
             continue;
         }
-        let outer = bases(&walk, base);
-        let own = facts::base(item.tag.attribute("xml:base"), outer.as_ref().unwrap_or(base)).or(outer);
-        let place = Place { base, own_base: own.as_ref() };
+        if known != walk.around.len() {
+            (outer, known) = (bases(&walk, base), walk.around.len());
+        }
+        let own = facts::base(item.tag.attribute("xml:base"), outer.as_ref().unwrap_or(base));
+        let place = Place { base, own_base: own.as_ref().or(outer.as_ref()) };
         let mut entry = facts::of(&item, &elements, place, text);
         let has = own_words(&elements);
         for damage in elements.iter().filter_map(|element| damage_of(element, is_atom)) {

@@ -7,8 +7,10 @@
 
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::LazyLock;
 
-use memchr::{memchr, memchr2, memmem};
+use memchr::memmem::Finder;
+use memchr::{memchr, memchr2, memchr3, memmem};
 
 /// Attributes looked at per tag; hostile tags carry 200,000 of them.
 const ATTRIBUTES: usize = 256;
@@ -18,6 +20,9 @@ const CHILDREN: usize = 32;
 
 /// A DOCTYPE larger than this is not kept.
 const DOCTYPE: usize = 16 * 1024;
+
+static SECTION_END: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"]]>"));
+static SECTION: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"<![CDATA["));
 
 /// What a tag does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +41,8 @@ pub(super) struct Tag<'t> {
     pub at: Range<usize>,
     /// With its prefix.
     pub name: &'t str,
+    /// Where the local name begins in it.
+    local: usize,
     /// As written, blanks included.
     pub attributes: &'t str,
 }
@@ -43,12 +50,12 @@ pub(super) struct Tag<'t> {
 impl<'t> Tag<'t> {
     /// Prefix (empty when there is none) and local name.
     pub fn split(&self) -> (&'t str, &'t str) {
-        self.name.split_once(':').unwrap_or(("", self.name))
+        (&self.name[..self.local.saturating_sub(1)], self.local())
     }
 
     /// The local name.
     pub fn local(&self) -> &'t str {
-        self.split().1
+        &self.name[self.local..]
     }
 
     /// Names and values as written.
@@ -181,7 +188,8 @@ impl<'t> Tags<'t> {
             return None;
         }
         if from < self.section.start || from + 3 > self.section.end {
-            let Some(end) = self.behind(from, b"]]>") else {
+            let end = SECTION_END.find(&self.bytes()[from..]).map(|at| from + at + b"]]>".len());
+            let Some(end) = end else {
                 self.over.sections = from;
                 return None;
             };
@@ -218,17 +226,20 @@ impl<'t> Tags<'t> {
             return (rest[end] == b'>').then_some(from + end);
         }
         let mut at = from;
-        let mut is_value = false;
         loop {
-            let byte = *self.bytes().get(at)?;
-            match byte {
-                b'>' => return Some(at),
-                b'<' => return None,
-                b'"' | b'\'' if is_value => at = self.value_end(at, byte).unwrap_or(at),
-                _ => {}
+            let next = at + memchr3(b'>', b'"', b'\'', &self.bytes()[at..])?;
+            let before = &self.bytes()[at..next];
+            if memchr(b'<', before).is_some() {
+                return None;
             }
-            is_value = byte == b'=' || (is_value && byte.is_ascii_whitespace());
-            at += 1;
+            match self.bytes()[next] {
+                b'>' => return Some(next),
+                // Only behind `=` does a quote begin a value.
+                quote if before.trim_ascii_end().ends_with(b"=") => {
+                    at = self.value_end(next, quote).unwrap_or(next) + 1;
+                }
+                _ => at = next + 1,
+            }
         }
     }
 
@@ -241,13 +252,47 @@ impl<'t> Tags<'t> {
         (follows || memchr(b'<', &self.bytes()[from..end]).is_none()).then_some(end)
     }
 
+    /// The places of the end tag of an element that holds nothing but text and CDATA, from where the
+    /// walk is: that is most of them, and needs no look at tags.
+    pub fn plain_end(&mut self, name: &str) -> Option<Range<usize>> {
+        let mut at = self.at;
+        loop {
+            let from = at + memchr(b'<', &self.bytes()[at..])?;
+            let rest = &self.bytes()[from..];
+            if let Some(closing) = rest.strip_prefix(b"</") {
+                let end = from + b"</".len() + name.len();
+                let is_own = closing.starts_with(name.as_bytes()) && self.bytes().get(end) == Some(&b'>');
+                return is_own.then_some(from..end + 1);
+            }
+            if !rest.starts_with(b"<![CDATA[") {
+                return None;
+            }
+            at = self.cdata_end(from + b"<![CDATA[".len())?;
+        }
+    }
+
+    /// The place of the end tag of an element with sound markup in it, and how deep that is: the
+    /// first end tag of its name, where a quick look at what is before it finds nothing that makes
+    /// the matter harder. The error is how many bytes were looked at in vain; then the tags have to
+    /// be taken one by one.
+    pub fn markup_end(&self, name: &str) -> Result<(Range<usize>, usize), usize> {
+        let rest = &self.bytes()[self.at..];
+        let closing = ["</", name, ">"].concat();
+        let end = memmem::find(rest, closing.as_bytes()).ok_or(rest.len())?;
+        let inside = &rest[..end];
+        // A base of its own is counted where tags are taken one by one.
+        let deepest = sound_depth(inside, name).filter(|_| memmem::find(inside, b":base").is_none());
+        let at = self.at + end;
+        deepest.map(|deepest| (at..at + closing.len(), deepest)).ok_or(end)
+    }
+
     fn close_tag(&mut self, from: usize) -> Option<Tag<'t>> {
         let end = from + 2 + memchr2(b'>', b'<', &self.bytes()[from + 2..])?;
         let name = self.text[from + 2..end].trim_ascii();
         // `</item<title>`: the `>` was forgotten.
         let end = if self.bytes()[end] == b'>' { end + 1 } else { end };
         self.at = end;
-        Some(Tag { kind: Kind::Close, at: from..end, name, attributes: "" })
+        Some(Tag { kind: Kind::Close, at: from..end, name, local: local_of(name), attributes: "" })
     }
 
     fn start_tag(&mut self, from: usize) -> Option<Tag<'t>> {
@@ -258,8 +303,52 @@ impl<'t> Tags<'t> {
         let split =
             inside.bytes().position(|b| b.is_ascii_whitespace() || b"\"'=".contains(&b)).unwrap_or(inside.len());
         let (name, attributes) = inside.split_at(split);
-        Some(Tag { kind, at: from..end + 1, name, attributes })
+        Some(Tag { kind, at: from..end + 1, name, local: local_of(name), attributes })
     }
+}
+
+/// How deep markup is in which every start has its end; `None` where that cannot be said at a glance,
+/// or where an entry or another element of this name is in it.
+fn sound_depth(markup: &[u8], name: &str) -> Option<usize> {
+    let (mut at, mut open, mut deepest) = (0, 0_usize, 0);
+    let mut is_start = false;
+    while let Some(next) = memchr2(b'<', b'>', &markup[at..]).map(|next| at + next) {
+        at = next + 1;
+        if markup[next] == b'>' {
+            open -= usize::from(is_start && markup[next - 1] == b'/');
+            is_start = false;
+            continue;
+        }
+        let closes = markup.get(at) == Some(&b'/');
+        let written = &markup[at + usize::from(closes)..];
+        if !written.first()?.is_ascii_alphabetic() || is_hard(written, name) {
+            return None;
+        }
+        is_start = !closes;
+        open = if closes { open.checked_sub(1)? } else { open + 1 };
+        deepest = deepest.max(open);
+    }
+    (open == 0).then_some(deepest)
+}
+
+/// True where `written` begins with the name of an entry, in any namespace, or with this name.
+fn is_hard(written: &[u8], name: &str) -> bool {
+    let (mut local, mut length) = (0, 0);
+    for byte in written {
+        match byte {
+            b' ' | b'<' | b'>' | b'/' | b'\n' | b'\t' | b'\r' => break,
+            b':' => local = length + 1,
+            _ => {}
+        }
+        length += 1;
+    }
+    let is = |name: &[u8], from: usize| length - from == name.len() && written[from..length].eq_ignore_ascii_case(name);
+    is(b"item", local) || is(b"entry", local) || is(name.as_bytes(), 0)
+}
+
+/// Behind the first colon of a name.
+fn local_of(name: &str) -> usize {
+    name.bytes().position(|b| b == b':').map_or(0, |colon| colon + 1)
 }
 
 /// The elements directly in a piece of markup, with what is between their tags.
@@ -291,7 +380,7 @@ pub(super) fn children(markup: &str) -> impl Iterator<Item = (Tag<'_>, &str)> {
 /// True for the text of a CDATA section that runs over the end of its entry into the next CDATA
 /// section: somebody forgot its end, and a strict parser would swallow an entry without a word.
 fn swallows_entries(text: &[u8]) -> bool {
-    let Some(next) = memmem::find(text, b"<![CDATA[") else { return false };
+    let Some(next) = SECTION.find(text) else { return false };
     let before = &text[..next];
     [&b"</item"[..], b"</entry", b"</ITEM"].iter().any(|end| memmem::find(before, end).is_some())
 }
