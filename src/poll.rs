@@ -96,10 +96,11 @@ impl FeedReport {
     /// One line for people and logs: key-value, and the reason where there is one.
     pub fn log_line(&self) -> String {
         let Self { feed, new, revised, duplicate, rejected, .. } = self;
+        let repaired = if self.repaired { " repaired=true" } else { "" };
         let took = self.took.as_secs_f64();
         match self.outcome {
             Outcome::Polled => format!(
-                "feed={feed} outcome=polled new={new} revised={revised} duplicate={duplicate} rejected={rejected} took={took:.1}s"
+                "feed={feed} outcome=polled new={new} revised={revised} duplicate={duplicate} rejected={rejected}{repaired} took={took:.1}s"
             ),
             Outcome::NotModified => format!("feed={feed} outcome=not_modified took={took:.1}s"),
             Outcome::Skipped => {

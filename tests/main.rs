@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, reason = "a skipped test says so")]
 
 mod archive;
+mod broken;
 mod corpus;
 mod daemon;
 mod floors;

@@ -282,54 +282,71 @@ fn from_xml(text: &str, hints: &Hints) -> Result<ReadFeed, ReadError> {
     let Some(survey) = survey::of(text, &hints.base, hints.max_entries, Reading::Facts) else {
         return Err(no_feed(text, &hints.base));
     };
-    let parsed = if survey.damages.is_empty() { parse::strict(text, &hints.base) } else { None };
-    if let Some(parsed) = parsed.filter(|parsed| agrees(parsed, &survey)) {
-        let (meta, entries) = (parsed.meta, parsed.entries);
-        let pairs = entries.into_iter().zip(survey.entries);
-        let mut entries: Vec<RawEntry> = pairs.map(|(parsed, facts)| joined(parsed, facts)).collect();
-        inherit(&mut entries, &survey.authors);
-        let meta = RawMeta {
-            title: meta.title.or(survey.meta.title),
-            link: meta.link.or(survey.meta.link),
-            language: meta.language.or(survey.meta.language),
-            ..survey.meta
-        };
-        let envelope = Some(survey.envelope.as_text().to_owned());
-        return Ok(ReadFeed { meta, entries, envelope, total: survey.total, ..ReadFeed::default() });
+    let is_sound = survey.damages.is_empty();
+    if is_sound && survey.has_xhtml {
+        return own_reading(survey, text, hints);
     }
-    salvaged(text, hints)
+    let parsed = if is_sound { parse::strict(text, &hints.base) } else { None };
+    match parsed.filter(|parsed| agrees(parsed, &survey)) {
+        Some(parsed) => Ok(with_facts(parsed, survey)),
+        None => salvaged(survey, text, hints),
+    }
 }
 
-/// The document as the survey alone reads it.
-fn salvaged(text: &str, hints: &Hints) -> Result<ReadFeed, ReadError> {
-    let survey = survey::of(text, &hints.base, hints.max_entries, Reading::Everything)
-        .ok_or_else(|| ReadError::Refused("no root element".to_owned()))?;
-    let is_cut_off = survey.damages.contains(&Damage::CutOff);
-    if survey.entries.is_empty() {
+/// The parser's reading of a sound document with what the parser drops.
+fn with_facts(parsed: ReadFeed, survey: Survey) -> ReadFeed {
+    let pairs = parsed.entries.into_iter().zip(survey.entries);
+    let mut entries: Vec<RawEntry> = pairs.map(|(parsed, facts)| joined(parsed, facts)).collect();
+    inherit(&mut entries, &survey.authors);
+    let meta = RawMeta {
+        title: parsed.meta.title.or(survey.meta.title),
+        link: parsed.meta.link.or(survey.meta.link),
+        language: parsed.meta.language.or(survey.meta.language),
+        ..survey.meta
+    };
+    let envelope = Some(survey.envelope.as_text().to_owned());
+    ReadFeed { meta, entries, envelope, total: survey.total, ..ReadFeed::default() }
+}
+
+/// A broken document as the survey alone reads it.
+fn salvaged(survey: Survey, text: &str, hints: &Hints) -> Result<ReadFeed, ReadError> {
+    let root = survey.root;
+    let mut feed = own_reading(survey, text, hints)?;
+    let is_cut_off = feed.repairs.contains(&Damage::CutOff);
+    if feed.entries.is_empty() {
         // A page may hold an element that is called like a root of ours.
-        if page::is_page(&text[..survey.root]) {
+        if page::is_page(&text[..root]) {
             return Err(no_feed(text, &hints.base));
         }
         if has_entry_marker(text) {
             return Err(ReadError::NoEntries);
         }
-        if is_cut_off && survey.meta == RawMeta::default() {
+        if is_cut_off && feed.meta == RawMeta::default() {
             return Err(ReadError::CutOff);
         }
     }
+    if feed.repairs.is_empty() {
+        feed.repairs.push(Damage::Refused);
+    }
+    if is_cut_off {
+        feed.lost.push("the document is cut off; what is missing waits for the next poll".to_owned());
+    }
+    Ok(feed)
+}
+
+/// The document as the survey alone reads it.
+fn own_reading(survey: Survey, text: &str, hints: &Hints) -> Result<ReadFeed, ReadError> {
+    let survey = if survey.is_whole {
+        survey
+    } else {
+        survey::of(text, &hints.base, hints.max_entries, Reading::Everything)
+            .ok_or_else(|| ReadError::Refused("no root element".to_owned()))?
+    };
     let mut entries = survey.entries;
     inherit(&mut entries, &survey.authors);
-    let mut repairs = survey.damages;
-    if repairs.is_empty() {
-        repairs.push(Damage::Refused);
-    }
-    let lost = if is_cut_off {
-        vec!["the document is cut off; what is missing waits for the next poll".to_owned()]
-    } else {
-        vec![]
-    };
     let envelope = Some(survey.envelope.as_text().to_owned());
-    Ok(ReadFeed { meta: survey.meta, entries, envelope, repairs, lost, total: survey.total, ..ReadFeed::default() })
+    let (meta, repairs, total) = (survey.meta, survey.damages, survey.total);
+    Ok(ReadFeed { meta, entries, envelope, repairs, total, ..ReadFeed::default() })
 }
 
 /// True when the parser lost nothing that the survey found in the format's own words.

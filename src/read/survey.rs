@@ -34,6 +34,11 @@ pub(super) struct Survey {
     pub damages: Vec<Damage>,
     /// Entries of the document, those beyond the limit too.
     pub total: usize,
+    /// A text stands in it as XHTML. feed-rs writes that anew without the escapes in attributes, so
+    /// that `title="&quot; onclick=&quot;…"` becomes a handler: such a document is read here alone.
+    pub has_xhtml: bool,
+    /// Everything was read.
+    pub is_whole: bool,
 }
 
 /// What an entry has in its format's own words.
@@ -45,7 +50,7 @@ pub(super) struct Has {
 }
 
 /// Surveys a document of any XML feed format; `None` when it is none.
-pub(super) fn of(text: &str, base: &Url, most: usize, reading: Reading) -> Option<Survey> {
+pub(super) fn of(text: &str, base: &Url, most: usize, mut reading: Reading) -> Option<Survey> {
     let mut walk = Walk::begin(text)?;
     let is_atom = walk.family.is_atom();
     let root = walk.around.first().map_or(0, |root| root.at.start);
@@ -69,6 +74,13 @@ pub(super) fn of(text: &str, base: &Url, most: usize, reading: Reading) -> Optio
         let place = Place { base, own_base: own.as_ref().or(outer.as_ref()) };
         let mut entry = facts::of(&item, &elements, place, text);
         let has = own_words(&elements);
+        if is_atom && elements.iter().any(texts::is_xhtml) {
+            survey.has_xhtml = true;
+            // Nothing of the document was read by halves yet.
+            if survey.entries.is_empty() {
+                reading = Reading::Everything;
+            }
+        }
         for damage in elements.iter().filter_map(|element| damage_of(element, is_atom)) {
             walk.note(damage);
         }
@@ -94,6 +106,7 @@ pub(super) fn of(text: &str, base: &Url, most: usize, reading: Reading) -> Optio
     survey.envelope = Envelope::around(&walk, &rest);
     meta(&walk, &mut survey);
     survey.damages = walk.damages;
+    survey.is_whole = reading == Reading::Everything;
     Some(survey)
 }
 

@@ -310,17 +310,16 @@ impl<'t> Tags<'t> {
 /// How deep markup is in which every start has its end; `None` where that cannot be said at a glance,
 /// or where an entry or another element of this name is in it.
 fn sound_depth(markup: &[u8], name: &str) -> Option<usize> {
-    let (mut at, mut open, mut deepest) = (0, 0_usize, 0);
+    let (mut open, mut deepest) = (0_usize, 0);
     let mut is_start = false;
-    while let Some(next) = memchr2(b'<', b'>', &markup[at..]).map(|next| at + next) {
-        at = next + 1;
+    for next in memchr::memchr2_iter(b'<', b'>', markup) {
         if markup[next] == b'>' {
             open -= usize::from(is_start && markup[next - 1] == b'/');
             is_start = false;
             continue;
         }
-        let closes = markup.get(at) == Some(&b'/');
-        let written = &markup[at + usize::from(closes)..];
+        let closes = markup.get(next + 1) == Some(&b'/');
+        let written = markup.get(next + 1 + usize::from(closes)..)?;
         if !written.first()?.is_ascii_alphabetic() || is_hard(written, name) {
             return None;
         }

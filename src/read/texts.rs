@@ -35,6 +35,13 @@ pub(super) fn text(elements: &[Element<'_>], part: Part, is_atom: bool) -> Optio
     value(best(elements, part)?, is_atom)
 }
 
+/// True for an Atom text that stands in the document as markup, and says so.
+pub(super) fn is_xhtml(element: &Element<'_>) -> bool {
+    element.has_tags
+        && element.part.is_text()
+        && element.tag.attribute("type").is_some_and(|kind| kind.trim().eq_ignore_ascii_case("xhtml"))
+}
+
 /// True for a text that feed-rs would hand out as it is packed.
 pub(super) fn is_packed(element: &Element<'_>, is_atom: bool) -> bool {
     matches!(form(element, is_atom), Form::Base64 { .. } | Form::Foreign) && !element.is_blank()
