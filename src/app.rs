@@ -329,7 +329,7 @@ impl App {
             let poller = self.poller(true)?;
             heal(&poller).await?;
             let now = poller.clock.now();
-            let found = forget::entry(&*poller.index, &*poller.archive, what, reason, now).await?;
+            let found = forget::entry(&*poller.index, &*poller.archive, &self.config, what, reason, now).await?;
             // The ledger has grown by a line that the index knows.
             ingest::catch_up(&*poller.index, &*poller.archive, &self.config, |_, _| {}).await?;
             poller.archive.settle().await.map_err(PollError::from)?;

@@ -8,12 +8,15 @@ use crate::index::{Index, IndexError};
 use crate::maintain::ingest;
 use crate::model::{EntryKey, Fingerprint, Found, Post, PostPath, Record, Timestamp, Topic};
 use crate::normalize::html;
-use crate::output::{self, Channel, Published, SourceFacts};
+use crate::output::{self, Channel, Deleted, Published, SourceFacts};
 use crate::site::{Replaced, Site, SiteError};
 use crate::topic::{self, Subject};
 
 /// Version of the rendering: a change publishes every topic anew.
 const RENDERER: u32 = 1;
+
+/// Takedowns that a topic's feed tells of, the latest first.
+const TOMBSTONES: usize = 100;
 
 /// Why publishing stopped.
 #[derive(Debug, thiserror::Error)]
@@ -118,7 +121,13 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
                 entries.push(published(post, change, &found, facts, sources));
             }
         }
-        let bytes = output::atom(&self.channel(topic, facts), &entries);
+        let gone = self
+            .index
+            .taken_down(&topic.id, TOMBSTONES)
+            .await?
+            .into_iter()
+            .map(|entry| Deleted { id: entry.id.unwrap_or_else(|| entry_id(facts, entry.key)), when: entry.when });
+        let bytes = output::atom(&self.channel(topic, facts), &entries, &gone.collect::<Vec<_>>());
         if self.site.replace(&atom_path(topic), &bytes)? == Replaced::Changed {
             outcome.changed += 1;
         }

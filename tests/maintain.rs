@@ -70,6 +70,35 @@ fn a_forgotten_entry_is_gone_and_never_comes_back() {
 }
 
 #[test]
+fn the_feeds_that_showed_a_forgotten_entry_say_that_it_is_gone() {
+    let house = House::new();
+    house.config(
+        "feeds: [{ id: a, name: A, url: '{server}/a.xml' }]\ntopics: [{ id: all }, { id: one, any: ['Title 1'] }, { id: two, any: ['Title 2'] }]",
+    );
+    house.serves("/a.xml", rss(&(entry(1, "first") + &entry(2, "other"))));
+    house.run(["poll"]).success();
+    let id = |name: &str| {
+        let atom = house.read(&format!("data/public/{name}/atom.xml"));
+        let (_, entry) = atom.split_once("<entry>").expect("entry");
+        entry.split_once("<id>").and_then(|(_, id)| id.split_once("</id>")).expect("id").0.to_owned()
+    };
+    let shown = id("one");
+    house.run(["forget", "https://example.org/1", "--reason", "asked for"]).success();
+    let when = house.ledger().pop().expect("line")["seen"].as_str().expect("seen").to_owned();
+    let tombstone = format!("<at:deleted-entry ref=\"{shown}\" when=\"{when}\"");
+    let has = |name: &str| house.read(&format!("data/public/{name}/atom.xml")).contains(&tombstone);
+    assert_eq!((has("all"), has("one"), has("two")), (true, true, false), "{}", house.read("data/public/one/atom.xml"));
+    // The archive alone gives the same bytes back.
+    let before: Vec<String> = ["all", "one", "two"].map(|t| house.read(&format!("data/public/{t}/atom.xml"))).into();
+    fs::remove_dir_all(house.path("data/index")).expect("removed");
+    fs::remove_dir_all(house.path("data/public")).expect("removed");
+    house.run(["reindex"]).success();
+    house.run(["publish"]).success();
+    let after: Vec<String> = ["all", "one", "two"].map(|t| house.read(&format!("data/public/{t}/atom.xml"))).into();
+    assert_eq!(before, after);
+}
+
+#[test]
 fn posts_of_other_makers_are_taken_over_and_known() {
     let house = House::new();
     let post = |title: &str, link: &str| {

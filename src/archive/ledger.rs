@@ -58,6 +58,9 @@ pub struct Line {
     /// Why it was taken down.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub reason: Option<String>,
+    /// The topics that showed an entry when it was taken down, by their ids.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub topics: Vec<String>,
     /// What a forgotten entry would be recognised by, as hashes that tell nothing else.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub marks: Vec<String>,
@@ -82,6 +85,7 @@ impl Line {
             aliases: Vec::new(),
             id: None,
             reason: None,
+            topics: Vec::new(),
             marks: Vec::new(),
             canon: None,
         }

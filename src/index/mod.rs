@@ -62,6 +62,21 @@ pub struct Remember {
     pub topics: Vec<(Fingerprint, bool)>,
 }
 
+/// An entry that was taken down.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Takedown {
+    /// The entry's key.
+    pub key: EntryKey,
+    /// When that was.
+    pub when: Timestamp,
+    /// The id it was published under, where that was its own.
+    pub id: Option<String>,
+    /// The topics that showed it.
+    pub topics: Vec<TopicId>,
+    /// Fingerprints of the aliases it would be recognised by.
+    pub marks: Vec<Fingerprint>,
+}
+
 /// One poll's worth of memory.
 #[derive(Clone, Debug, Default)]
 pub struct Committed {
@@ -81,9 +96,15 @@ pub trait Index: Send + Sync {
     fn records(&self, ids: &[Identity]) -> impl Future<Output = Result<Vec<Known>, IndexError>> + Send;
     /// Puts records durably.
     fn commit(&self, committed: Committed) -> impl Future<Output = Result<(), IndexError>> + Send;
-    /// Forgets an entry: its record goes, and whatever it would be recognised by (its key and these
-    /// marks, which are fingerprints of aliases) says so from now on.
-    fn forget(&self, key: &EntryKey, marks: Vec<Fingerprint>) -> impl Future<Output = Result<(), IndexError>> + Send;
+    /// Forgets an entry: its record goes, and whatever it would be recognised by (its key and its
+    /// marks) says so from now on.
+    fn forget(&self, takedown: Takedown) -> impl Future<Output = Result<(), IndexError>> + Send;
+    /// The latest entries that were taken down out of a topic, newest first; their marks are left out.
+    fn taken_down(
+        &self,
+        topic: &TopicId,
+        limit: usize,
+    ) -> impl Future<Output = Result<Vec<Takedown>, IndexError>> + Send;
     /// Empties the index of everything that the archive's ledger says.
     fn clear(&self) -> impl Future<Output = Result<(), IndexError>> + Send;
     /// What an alias leads to.

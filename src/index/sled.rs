@@ -11,7 +11,7 @@ use std::sync::{Arc, OnceLock};
 
 use sled::{Batch, Db, Tree};
 
-use super::{Committed, FeedState, Index, IndexError, Remember};
+use super::{Committed, FeedState, Index, IndexError, Remember, Takedown};
 use crate::identity::{Alias, Identity, Known};
 use crate::model::{EntryKey, FeedId, Fingerprint, Found, LedgerPosition, Record, Timestamp, TopicId};
 
@@ -48,6 +48,8 @@ struct Entries {
     rules: Tree,
     /// Keys and marks of forgotten entries.
     forgotten: Tree,
+    /// Forgotten entries, the latest first.
+    takedowns: Tree,
 }
 
 /// A record as it is stored.
@@ -96,6 +98,7 @@ impl SledIndex {
             order: tree("order")?,
             rules: tree("rules")?,
             forgotten: tree("forgotten")?,
+            takedowns: tree("takedowns")?,
             db: db.clone(),
         };
         Ok(self.shared.entries.get_or_init(|| entries))
@@ -161,15 +164,21 @@ impl SledIndex {
         Ok(false)
     }
 
-    fn forget_now(&self, key: EntryKey, marks: &[Fingerprint]) -> Result<(), IndexError> {
+    fn forget_now(&self, takedown: &Takedown) -> Result<(), IndexError> {
+        let key = takedown.key;
         let entries = self.entries()?;
         let wrong = |e: sled::Error| failed(&self.shared.root, "written", e);
         let mut forgotten = Batch::default();
         forgotten.insert(key.bytes(), &[VERSION]);
-        for mark in marks {
+        for mark in &takedown.marks {
             forgotten.insert(mark.bytes(), &[VERSION]);
         }
         entries.forgotten.apply_batch(forgotten).map_err(wrong)?;
+        let topics: Vec<&str> = takedown.topics.iter().map(TopicId::as_str).collect();
+        let value = postcard::to_extend(&(&takedown.id, topics), vec![VERSION]);
+        let value = value.map_err(|e| failed(&self.shared.root, "written", e))?;
+        let place = [&latest_first(takedown.when)[..], key.bytes()].concat();
+        entries.takedowns.insert(place, value).map_err(wrong)?;
         let mut order = Batch::default();
         for item in entries.order.iter().keys() {
             let place = item.map_err(wrong)?;
@@ -182,6 +191,19 @@ impl SledIndex {
         self.settle(&entries.db, "entries")
     }
 
+    fn taken_down_now(&self, topic: &TopicId, limit: usize) -> Result<Vec<Takedown>, IndexError> {
+        let unread = |e: &dyn std::fmt::Display| failed(&self.shared.root, "read", e);
+        let mut found = Vec::new();
+        for item in self.entries()?.takedowns.iter() {
+            let (place, value) = item.map_err(|e| unread(&e))?;
+            let takedown = decode_takedown(&place, &value).ok_or_else(|| unread(&"a takedown has another form"))?;
+            if found.len() < limit && takedown.topics.contains(topic) {
+                found.push(takedown);
+            }
+        }
+        Ok(found)
+    }
+
     fn clear_now(&self) -> Result<(), IndexError> {
         let wrong = |e: sled::Error| failed(&self.shared.root, "written", e);
         // The position first: whatever happens then, the index knows that it knows nothing.
@@ -191,7 +213,9 @@ impl SledIndex {
         }
         self.settle(&self.shared.state, "state")?;
         let entries = self.entries()?;
-        for tree in [&entries.records, &entries.aliases, &entries.order, &entries.rules, &entries.forgotten] {
+        for tree in
+            [&entries.records, &entries.aliases, &entries.order, &entries.rules, &entries.forgotten, &entries.takedowns]
+        {
             tree.clear().map_err(wrong)?;
         }
         self.settle(&entries.db, "entries")
@@ -314,9 +338,13 @@ impl Index for SledIndex {
         self.blocking(move |index| index.commit_now(&committed)).await
     }
 
-    async fn forget(&self, key: &EntryKey, marks: Vec<Fingerprint>) -> Result<(), IndexError> {
-        let key = *key;
-        self.blocking(move |index| index.forget_now(key, &marks)).await
+    async fn forget(&self, takedown: Takedown) -> Result<(), IndexError> {
+        self.blocking(move |index| index.forget_now(&takedown)).await
+    }
+
+    async fn taken_down(&self, topic: &TopicId, limit: usize) -> Result<Vec<Takedown>, IndexError> {
+        let topic = topic.clone();
+        self.blocking(move |index| index.taken_down_now(&topic, limit)).await
     }
 
     async fn clear(&self) -> Result<(), IndexError> {
@@ -406,11 +434,31 @@ impl Index for SledIndex {
 fn place(rule: Fingerprint, date: Timestamp, key: EntryKey) -> Vec<u8> {
     let mut place = Vec::with_capacity(56);
     place.extend_from_slice(rule.bytes());
-    // The sign bit is turned so that years before 1970 sort below those after it.
-    let ascending = date.millis().cast_unsigned() ^ (1 << 63);
-    place.extend_from_slice(&(!ascending).to_be_bytes());
+    place.extend_from_slice(&latest_first(date));
     place.extend_from_slice(key.bytes());
     place
+}
+
+/// A moment so that later ones sort first.
+fn latest_first(moment: Timestamp) -> [u8; 8] {
+    // The sign bit is turned so that years before 1970 sort below those after it.
+    let ascending = moment.millis().cast_unsigned() ^ (1 << 63);
+    (!ascending).to_be_bytes()
+}
+
+fn decode_takedown(place: &[u8], value: &[u8]) -> Option<Takedown> {
+    let (when, key) = place.split_first_chunk::<8>()?;
+    let millis = (!u64::from_be_bytes(*when) ^ (1 << 63)).cast_signed();
+    let (_, value) = value.split_first().filter(|(version, _)| **version == VERSION)?;
+    let (id, topics): (Option<String>, Vec<String>) = postcard::from_bytes(value).ok()?;
+    let topics = topics.iter().filter_map(|topic| TopicId::parse(topic)).collect();
+    Some(Takedown {
+        key: EntryKey::from_bytes(key)?,
+        when: Timestamp::from_millis(millis),
+        id,
+        topics,
+        marks: Vec::new(),
+    })
 }
 
 fn published_key(topic: &TopicId) -> Vec<u8> {

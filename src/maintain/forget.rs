@@ -3,9 +3,12 @@
 use url::Url;
 
 use crate::archive::{Archive, ArchiveError, Line, Op};
+use crate::config::Config;
 use crate::identity::{self, Alias, canonical_url};
 use crate::index::{Index, IndexError};
+use crate::maintain::ingest;
 use crate::model::{EntryKey, FeedId, Fingerprint, Found, LedgerPosition, Post, PostPath, Timestamp};
+use crate::topic::{self, Subject};
 
 /// Why an entry could not be found or forgotten.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +45,7 @@ pub async fn find<I: Index>(index: &I, what: &str) -> Result<Option<Found>, Inde
 pub async fn entry<I: Index, A: Archive>(
     index: &I,
     archive: &A,
+    config: &Config,
     what: &str,
     reason: &str,
     now: Timestamp,
@@ -57,19 +61,29 @@ pub async fn entry<I: Index, A: Archive>(
         path: Some(found.record.path.clone()),
         feed: found.record.feed.as_ref().map(ToString::to_string),
         reason: Some(reason.to_owned()),
+        id: found.record.id.clone(),
+        topics: post.as_ref().map(|post| topics(&found, post, config)).unwrap_or_default(),
         marks: marks.iter().map(Fingerprint::hex).collect(),
         ..Line::new(Op::Forget, now, found.key)
     };
-    archive.forget(line).await?;
-    index.forget(&found.key, marks).await?;
+    archive.forget(line.clone()).await?;
+    index.forget(ingest::takedown(&line)).await?;
     Ok(found)
+}
+
+/// The topics whose feeds showed the entry: each tells its readers that it is gone.
+fn topics(found: &Found, post: &Post, config: &Config) -> Vec<String> {
+    let owner = found.record.feed.clone().or_else(|| ingest::owner(post, config));
+    let subject = Subject::of_post(post, owner.as_ref());
+    let showed = config.topics.iter().filter(|topic| topic::belongs(&subject, topic));
+    showed.map(|topic| topic.id.to_string()).collect()
 }
 
 /// Fingerprints of everything that leads to the entry.
 fn marks(found: &Found, post: Option<&Post>, lines: &[Line]) -> Vec<Fingerprint> {
     let mut aliases = Vec::new();
     for line in lines.iter().filter(|line| line.key == found.key) {
-        aliases.extend(crate::maintain::ingest::named(line));
+        aliases.extend(ingest::named(line));
     }
     if let Some(post) = post {
         let title = identity::title_fingerprint(&post.title);

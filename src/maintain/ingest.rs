@@ -9,8 +9,8 @@ use url::Url;
 use crate::archive::{Archive, ArchiveError, Line, Op};
 use crate::config::Config;
 use crate::identity::{self, Alias, canonical_url};
-use crate::index::{Committed, Index, IndexError, Remember};
-use crate::model::{CanonicalUrl, EntryKey, FeedId, Fingerprint, Post, PostPath, Record, Timestamp};
+use crate::index::{Committed, Index, IndexError, Remember, Takedown};
+use crate::model::{CanonicalUrl, EntryKey, FeedId, Fingerprint, Post, PostPath, Record, Timestamp, TopicId};
 use crate::topic::{self, Subject};
 
 /// Why the archive could not be taken over.
@@ -75,8 +75,7 @@ pub async fn catch_up<I: Index, A: Archive>(
         let records = remember_all(index, seen).await?;
         index.commit(Committed { records, ledger: known.clone(), ..Committed::default() }).await?;
         for line in portion.iter().filter(|line| line.op == Op::Forget) {
-            let marks = line.marks.iter().filter_map(|mark| Fingerprint::from_hex(mark)).collect();
-            index.forget(&line.key, marks).await?;
+            index.forget(takedown(line)).await?;
         }
         done += portion.len();
         progress(done, lines.len());
@@ -261,6 +260,17 @@ fn sighted(line: &Line, before: Remember) -> Remember {
     }
     aliases.extend(named(line));
     Remember { key, record, aliases, topics }
+}
+
+/// What a line of `forget` tells.
+pub(super) fn takedown(line: &Line) -> Takedown {
+    Takedown {
+        key: line.key,
+        when: line.seen,
+        id: line.id.clone(),
+        topics: line.topics.iter().filter_map(|topic| TopicId::parse(topic)).collect(),
+        marks: line.marks.iter().filter_map(|mark| Fingerprint::from_hex(mark)).collect(),
+    }
 }
 
 /// The aliases that a line names.

@@ -1,13 +1,20 @@
 //! The door to atom_syndication: Atom 1.0 (RFC 4287).
 
-use atom_syndication as xml;
+use std::collections::BTreeMap;
 
-use super::{Channel, Published, SourceFacts};
+use atom_syndication as xml;
+use xml::extension::Extension;
+
+use super::{Channel, Deleted, Published, SourceFacts};
 use crate::model::Timestamp;
 
+/// The namespace of tombstones (RFC 6721 section 2).
+const TOMBSTONES: &str = "http://purl.org/atompub/tombstones/1.0";
+
 /// The Atom document of a topic.
-pub fn atom(channel: &Channel, entries: &[Published]) -> Vec<u8> {
-    let updated = entries.iter().map(|entry| entry.updated).max().unwrap_or(channel.founded);
+pub fn atom(channel: &Channel, entries: &[Published], deleted: &[Deleted]) -> Vec<u8> {
+    let moments = entries.iter().map(|entry| entry.updated).chain(deleted.iter().map(|entry| entry.when));
+    let updated = moments.max().unwrap_or(channel.founded);
     let feed = xml::Feed {
         title: xml::Text::plain(legal(&channel.title)),
         id: channel.id.clone(),
@@ -17,13 +24,31 @@ pub fn atom(channel: &Channel, entries: &[Published]) -> Vec<u8> {
         links: vec![link("self", &channel.self_url, Some("application/atom+xml"))],
         lang: channel.language.clone(),
         entries: entries.iter().map(entry).collect(),
-        ..Default::default()
+        ..tombstones(deleted)
     };
     let config = xml::WriteConfig { write_document_declaration: true, indent_size: Some(1) };
     // Writing into memory cannot fail.
     let mut bytes = feed.write_with_config(Vec::new(), config).unwrap_or_default();
     bytes.push(b'\n');
     bytes
+}
+
+/// A feed of nothing but tombstones.
+fn tombstones(deleted: &[Deleted]) -> xml::Feed {
+    if deleted.is_empty() {
+        return xml::Feed::default();
+    }
+    let tombstone = |entry: &Deleted| Extension {
+        name: "at:deleted-entry".to_owned(),
+        attrs: BTreeMap::from([("ref".to_owned(), legal(&entry.id)), ("when".to_owned(), entry.when.rfc3339_millis())]),
+        ..Extension::default()
+    };
+    let all = deleted.iter().map(tombstone).collect();
+    xml::Feed {
+        namespaces: BTreeMap::from([("at".to_owned(), TOMBSTONES.to_owned())]),
+        extensions: BTreeMap::from([("at".to_owned(), BTreeMap::from([("deleted-entry".to_owned(), all)]))]),
+        ..xml::Feed::default()
+    }
 }
 
 fn entry(published: &Published) -> xml::Entry {

@@ -38,6 +38,15 @@ pub struct Published {
     pub source: Option<SourceFacts>,
 }
 
+/// An entry that was taken down (RFC 6721): readers drop it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deleted {
+    /// The id it was published under.
+    pub id: String,
+    /// When it was taken down.
+    pub when: Timestamp,
+}
+
 /// What is said about the feed an entry came from (RFC 4287 section 4.2.11).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceFacts {
