@@ -194,7 +194,7 @@ impl SledIndex {
     fn taken_down_now(&self, topic: &TopicId, limit: usize) -> Result<Vec<Takedown>, IndexError> {
         let unread = |e: &dyn std::fmt::Display| failed(&self.shared.root, "read", e);
         let mut found = Vec::new();
-        for item in self.entries()?.takedowns.iter() {
+        for item in &self.entries()?.takedowns {
             let (place, value) = item.map_err(|e| unread(&e))?;
             let takedown = decode_takedown(&place, &value).ok_or_else(|| unread(&"a takedown has another form"))?;
             if found.len() < limit && takedown.topics.contains(topic) {

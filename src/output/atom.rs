@@ -3,7 +3,6 @@
 use std::collections::BTreeMap;
 
 use atom_syndication as xml;
-use xml::extension::Extension;
 
 use super::{Channel, Deleted, Published, SourceFacts};
 use crate::model::Timestamp;
@@ -15,6 +14,8 @@ const TOMBSTONES: &str = "http://purl.org/atompub/tombstones/1.0";
 pub fn atom(channel: &Channel, entries: &[Published], deleted: &[Deleted]) -> Vec<u8> {
     let moments = entries.iter().map(|entry| entry.updated).chain(deleted.iter().map(|entry| entry.when));
     let updated = moments.max().unwrap_or(channel.founded);
+    let tombstones = ("at".to_owned(), TOMBSTONES.to_owned());
+    let namespaces = if deleted.is_empty() { BTreeMap::new() } else { BTreeMap::from([tombstones]) };
     let feed = xml::Feed {
         title: xml::Text::plain(legal(&channel.title)),
         id: channel.id.clone(),
@@ -24,31 +25,28 @@ pub fn atom(channel: &Channel, entries: &[Published], deleted: &[Deleted]) -> Ve
         links: vec![link("self", &channel.self_url, Some("application/atom+xml"))],
         lang: channel.language.clone(),
         entries: entries.iter().map(entry).collect(),
-        ..tombstones(deleted)
+        namespaces,
+        ..Default::default()
     };
     let config = xml::WriteConfig { write_document_declaration: true, indent_size: Some(1) };
     // Writing into memory cannot fail.
     let mut bytes = feed.write_with_config(Vec::new(), config).unwrap_or_default();
     bytes.push(b'\n');
-    bytes
+    if deleted.is_empty() { bytes } else { with_tombstones(bytes, deleted) }
 }
 
-/// A feed of nothing but tombstones.
-fn tombstones(deleted: &[Deleted]) -> xml::Feed {
-    if deleted.is_empty() {
-        return xml::Feed::default();
-    }
-    let tombstone = |entry: &Deleted| Extension {
-        name: "at:deleted-entry".to_owned(),
-        attrs: BTreeMap::from([("ref".to_owned(), legal(&entry.id)), ("when".to_owned(), entry.when.rfc3339_millis())]),
-        ..Extension::default()
+/// Puts tombstones before the first entry: RFC 4287's schema has entries last, and atom_syndication
+/// writes extensions behind them. Nothing before that entry can look like one, for it is escaped.
+fn with_tombstones(document: Vec<u8>, deleted: &[Deleted]) -> Vec<u8> {
+    let first = memchr::memmem::find(&document, b"\n <entry>");
+    let Some(at) = first.or_else(|| memchr::memmem::rfind(&document, b"\n</feed>")) else { return document };
+    let tombstone = |entry: &Deleted| {
+        let id = legal(&entry.id);
+        let id = html_escape::encode_double_quoted_attribute(&id);
+        format!("\n <at:deleted-entry ref=\"{id}\" when=\"{}\"/>", entry.when.rfc3339_millis())
     };
-    let all = deleted.iter().map(tombstone).collect();
-    xml::Feed {
-        namespaces: BTreeMap::from([("at".to_owned(), TOMBSTONES.to_owned())]),
-        extensions: BTreeMap::from([("at".to_owned(), BTreeMap::from([("deleted-entry".to_owned(), all)]))]),
-        ..xml::Feed::default()
-    }
+    let all: String = deleted.iter().map(tombstone).collect();
+    [&document[..at], all.as_bytes(), &document[at..]].concat()
 }
 
 fn entry(published: &Published) -> xml::Entry {
