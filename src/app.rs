@@ -462,6 +462,8 @@ impl App {
         let fetch = &self.config.fetch;
         Limits {
             timeout: fetch.timeout,
+            first_byte: Limits::FIRST_BYTE,
+            min_rate: Limits::MIN_RATE,
             max_body: fetch.max_body,
             user_agent: fetch.user_agent.clone(),
             allow: fetch.allow.clone(),

@@ -39,7 +39,7 @@ const FLOORS: &[(&str, u8)] = &[
 /// Which files may name an outside crate.
 const DOORS: &[(&str, &[&str])] = &[
     ("feed_rs", &["read/parse.rs"]),
-    ("reqwest", &["fetch/http.rs"]),
+    ("reqwest", &["fetch/http.rs", "fetch/http/headers.rs", "fetch/http/trouble.rs"]),
     ("sled", &["index/sled.rs"]),
     ("atom_syndication", &["output/atom.rs"]),
     ("cron", &["schedule.rs"]),
@@ -49,7 +49,8 @@ const DOORS: &[(&str, &[&str])] = &[
     ("postcard", &["index/sled.rs"]),
     ("rustix", &["archive/folder.rs", "disk.rs", "fetch/file.rs", "serve/files.rs"]),
     ("similar", &["output/diff.rs"]),
-    ("zstd", &["archive/raw.rs"]),
+    ("zstd", &["archive/raw.rs", "fetch/decode.rs"]),
+    ("brotli_decompressor", &["fetch/decode.rs"]),
     ("indicatif", &["cli.rs"]),
     ("clap", &["cli.rs", "main.rs"]),
     ("glob", &["app.rs"]),

@@ -61,6 +61,24 @@ pub enum FetchError {
         /// The limit that was passed.
         limit: Duration,
     },
+    /// It keeps coming, but hardly.
+    #[error("`{at}` is too slow: {bytes} bytes within {within:?}; it is asked again next time")]
+    Slow {
+        /// Host and port.
+        at: String,
+        /// What came.
+        bytes: u64,
+        /// In how long.
+        within: Duration,
+    },
+    /// The head of the answer has no end, or a very distant one.
+    #[error("`{at}` sends a head that is too long, more than {limit} lines or 400 KiB; is it a feed's server?")]
+    Headers {
+        /// Host and port.
+        at: String,
+        /// How many lines are taken.
+        limit: usize,
+    },
     /// The connection ended before an answer came.
     #[error("`{at}` broke the connection off without an answer: {cause}")]
     NoAnswer {
@@ -128,7 +146,7 @@ pub enum FetchError {
         cause: String,
     },
     /// The body is not what its Content-Encoding says.
-    #[error("`{url}` cannot be decompressed: {cause}")]
+    #[error("`{url}` cannot be decompressed: {cause}; its server has to mend that")]
     Encoding {
         /// The address.
         url: String,
@@ -150,7 +168,9 @@ pub enum FetchError {
 pub enum Stage {
     /// Name resolution, TCP and TLS.
     Connecting,
-    /// The first line of an answer.
+    /// The head of an answer, counted from its request.
+    FirstByte,
+    /// The head of an answer, when redirects have used up the time.
     Answer,
     /// The rest of the body.
     Body,
@@ -159,7 +179,7 @@ pub enum Stage {
 impl Stage {
     fn setting(self) -> &'static str {
         match self {
-            Self::Connecting => "",
+            Self::Connecting | Self::FirstByte => "",
             Self::Answer | Self::Body => " (fetch.timeout)",
         }
     }
@@ -169,7 +189,7 @@ impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Connecting => "no connection to",
-            Self::Answer => "no answer from",
+            Self::FirstByte | Self::Answer => "no answer from",
             Self::Body => "no complete answer from",
         })
     }
@@ -298,6 +318,7 @@ impl FetchError {
             Self::Dns { .. }
             | Self::Connect { .. }
             | Self::Timeout { .. }
+            | Self::Slow { .. }
             | Self::NoAnswer { .. }
             | Self::Empty { .. }
             | Self::Cut { .. } => true,
@@ -311,6 +332,7 @@ impl FetchError {
             | Self::Refused(_)
             | Self::Tls { .. }
             | Self::NotHttp { .. }
+            | Self::Headers { .. }
             | Self::Redirect { .. }
             | Self::NotModifiedUnasked(_)
             | Self::Partial(_)

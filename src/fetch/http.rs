@@ -3,22 +3,25 @@
 //! Redirects are followed here and not by reqwest: each hop is judged by the guard and sent through the client that
 //! fits the verdict, a redirect to another scheme is recognised, and one time limit covers all of it.
 
-use std::error::Error;
-use std::fmt::Write;
-use std::io;
+mod headers;
+mod trouble;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
+use reqwest::header::{self, HeaderMap, HeaderValue};
 use reqwest::{Client, ClientBuilder, Response, StatusCode};
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
-use super::error::{FetchError, RedirectTrouble, RetryAfter, Stage, Status, words};
+use self::headers::{as_received, kept, target, text, validators};
+use self::trouble::{broken, deepest, find, unsent};
+use super::decode::{ACCEPTED, DecodeError, Decoder};
+use super::error::{FetchError, RedirectTrouble, RetryAfter, Stage, Status};
 use super::guard::{Guard, NotPublic, Refusal, Way};
 use super::shown::shown;
-use super::{Body, Fetch, Fetched, Limits};
+use super::{Body, Fetch, Fetched, Limits, MinRate};
 use crate::model::{FeedSource, Validators};
 
 /// Feeds first, anything else rather than nothing: some servers answer 406 to a list without `*/*`.
@@ -30,26 +33,10 @@ const MAX_HOPS: usize = 10;
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
 /// A connection is kept for the other feeds of a host, not for the next round.
 const IDLE_LIMIT: Duration = Duration::from_secs(15);
-/// A longer `ETag` is none, and sending it back would earn a 431. In bytes.
-const MAX_VALIDATOR: usize = 2048;
-/// A longer header value is not kept beside an entry. In bytes.
-const MAX_KEPT: usize = 4096;
-/// What a later reader of the archive may want to know of an answer. `content-encoding` is there only when it could
-/// not be undone.
-const KEPT: [HeaderName; 12] = [
-    header::DATE,
-    header::SERVER,
-    header::CONTENT_TYPE,
-    header::CONTENT_ENCODING,
-    header::CONTENT_LANGUAGE,
-    header::ETAG,
-    header::LAST_MODIFIED,
-    header::CACHE_CONTROL,
-    header::EXPIRES,
-    header::AGE,
-    header::RETRY_AFTER,
-    header::LINK,
-];
+/// Lines of a head; their bytes are bounded by hyper (about 400 KiB), and in HTTP/2 by [`MAX_HEAD`].
+const MAX_HEADERS: usize = 256;
+/// Bytes of a head in HTTP/2.
+const MAX_HEAD: u32 = 64 << 10;
 
 /// Fetches `http` and `https` feeds.
 pub struct HttpFetch {
@@ -62,6 +49,8 @@ pub struct HttpFetch {
     /// No certificate can be checked on this machine.
     rootless: bool,
     timeout: Duration,
+    first_byte: Duration,
+    min_rate: MinRate,
     max_body: u64,
 }
 
@@ -87,7 +76,8 @@ impl HttpFetch {
             Err(_) => (build(Some(&guard), true).map_err(setup)?, true),
         };
         let listed = if guard.lists_hosts() { build(None, rootless).map_err(setup)? } else { guarded.clone() };
-        Ok(Self { guard, guarded, listed, rootless, timeout: limits.timeout, max_body: limits.max_body })
+        let &Limits { timeout, first_byte, min_rate, max_body, .. } = limits;
+        Ok(Self { guard, guarded, listed, rootless, timeout, first_byte, min_rate, max_body })
     }
 }
 
@@ -95,7 +85,10 @@ impl HttpFetch {
 fn settings(agent: HeaderValue, connect_limit: Duration) -> ClientBuilder {
     Client::builder()
         .user_agent(agent)
-        .default_headers(HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static(ACCEPT))]))
+        .default_headers(HeaderMap::from_iter([
+            (header::ACCEPT, HeaderValue::from_static(ACCEPT)),
+            (header::ACCEPT_ENCODING, HeaderValue::from_static(ACCEPTED)),
+        ]))
         .redirect(reqwest::redirect::Policy::none())
         .referer(false)
         // `http_proxy` in the environment would let the proxy choose the address.
@@ -103,6 +96,8 @@ fn settings(agent: HeaderValue, connect_limit: Duration) -> ClientBuilder {
         .connect_timeout(connect_limit)
         .pool_idle_timeout(IDLE_LIMIT)
         .pool_max_idle_per_host(1)
+        .http1_max_headers(MAX_HEADERS)
+        .http2_max_header_list_size(MAX_HEAD)
         // A server with one odd header line still has a feed.
         .http1_ignore_invalid_headers_in_responses(true)
         .http1_allow_spaces_after_header_name_in_responses(true)
@@ -145,7 +140,7 @@ impl Fetch for HttpFetch {
         let until = now.checked_add(self.timeout).unwrap_or(now + Duration::from_hours(720));
         let asking = Asking { fetch: self, until, validators, plain: false };
         match asking.follow(&source.url).await {
-            // `deflate` without its zlib frame, padding behind gzip: better uncompressed than not at all.
+            // Better uncompressed than not at all.
             Err(FetchError::Encoding { .. }) => Asking { plain: true, ..asking }.follow(&source.url).await,
             outcome => outcome,
         }
@@ -210,7 +205,14 @@ impl Asking<'_> {
         if self.plain {
             request = request.header(header::ACCEPT_ENCODING, "identity");
         }
-        let sent = timeout_at(self.until, request.send()).await.map_err(|_| self.late(url, Stage::Answer))?;
+        let first_byte = Instant::now() + self.fetch.first_byte;
+        let sent = timeout_at(self.until.min(first_byte), request.send()).await.map_err(|_| {
+            if first_byte < self.until {
+                FetchError::Timeout { at: place(url), stage: Stage::FirstByte, limit: self.fetch.first_byte }
+            } else {
+                self.late(url, Stage::Answer)
+            }
+        })?;
         sent.map_err(|error| match find::<NotPublic>(&error) {
             Some(found) => refused(Refusal {
                 host: url.host_str().unwrap_or_default().to_owned(),
@@ -218,7 +220,7 @@ impl Asking<'_> {
                 found: *found,
                 via: None,
             }),
-            None => self.unsent(url, &error),
+            None => unsent(url, &error, CONNECT_LIMIT.min(self.fetch.timeout)),
         })
     }
 
@@ -227,8 +229,7 @@ impl Asking<'_> {
         let code = response.status();
         let status = Status { code: code.as_u16(), name: code.canonical_reason().unwrap_or_default() };
         let headers = response.headers();
-        let mut validators =
-            Validators { etag: mark(headers, &header::ETAG), last_modified: mark(headers, &header::LAST_MODIFIED) };
+        let mut validators = validators(headers);
         match status.code {
             304 if self.validators.is_empty() => {
                 return Err(FetchError::NotModifiedUnasked(shown(url)));
@@ -249,8 +250,10 @@ impl Asking<'_> {
             }
         }
         let content_type = text(headers, &header::CONTENT_TYPE);
-        let headers = kept(headers);
-        let bytes = self.body(url, response).await?;
+        let encodings = headers.get_all(header::CONTENT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+        let decoder = Decoder::new(encodings, self.fetch.max_body).map_err(|error| self.undecoded(url, 0, error))?;
+        let headers = kept(headers, decoder.is_undoing());
+        let bytes = self.body(url, response, decoder).await?;
         if bytes.is_empty() {
             return Err(FetchError::Empty { url: shown(url), status });
         }
@@ -260,107 +263,87 @@ impl Asking<'_> {
     }
 
     /// The body, decoded while it streams, so that a small bomb cannot become large here.
-    async fn body(&self, url: &Url, mut response: Response) -> Result<Vec<u8>, FetchError> {
+    async fn body(&self, url: &Url, mut response: Response, mut decoder: Decoder) -> Result<Vec<u8>, FetchError> {
         let limit = self.fetch.max_body;
+        // Compression may make a body a little longer, and nothing may come in for ever of which nothing comes out.
+        let most = if decoder.is_undoing() { limit.saturating_add(limit / 64 + 4096) } else { limit };
         let too_large = || FetchError::TooLarge { url: shown(url), limit };
-        // Known only for bodies that are not compressed; it may save a download, and nothing is reserved for it.
-        if response.content_length().is_some_and(|length| length > limit) {
+        // It may save a download, and nothing is reserved for it.
+        if response.content_length().is_some_and(|length| length > most) {
             return Err(too_large());
         }
-        let mut bytes = Vec::new();
+        let mut came = 0;
+        let mut pace = Pace::new(self.fetch.min_rate);
         loop {
-            let next = timeout_at(self.until, response.chunk()).await.map_err(|_| self.late(url, Stage::Body))?;
-            let Some(chunk) = next.map_err(|error| broken(url, bytes.len(), &error))? else {
-                return Ok(bytes);
+            let next = timeout_at(self.until.min(pace.until), response.chunk()).await;
+            let Ok(next) = next else {
+                if Instant::now() >= self.until {
+                    return Err(self.late(url, Stage::Body));
+                }
+                pace.judge().map_err(|bytes| self.slow(url, bytes))?;
+                continue;
             };
-            if (bytes.len() + chunk.len()) as u64 > limit {
+            let Some(chunk) = next.map_err(|error| broken(url, decoder.len(), &error))? else {
+                let received = decoder.len();
+                return decoder.finish().map_err(|error| self.undecoded(url, received, error));
+            };
+            came += chunk.len() as u64;
+            if came > most {
                 return Err(too_large());
             }
-            bytes.extend_from_slice(&chunk);
+            pace.add(chunk.len() as u64).map_err(|bytes| self.slow(url, bytes))?;
+            let pushed = decoder.push(&chunk);
+            pushed.map_err(|error| self.undecoded(url, decoder.len(), error))?;
         }
+    }
+
+    fn undecoded(&self, url: &Url, received: usize, error: DecodeError) -> FetchError {
+        let (url, limit) = (shown(url), self.fetch.max_body);
+        match error {
+            DecodeError::Broken(cause) => FetchError::Encoding { url, cause },
+            DecodeError::TooLarge => FetchError::TooLarge { url, limit },
+            DecodeError::Cut => FetchError::Cut { url, received, cause: "its compressed form ends early".to_owned() },
+        }
+    }
+
+    fn slow(&self, url: &Url, bytes: u64) -> FetchError {
+        FetchError::Slow { at: place(url), bytes, within: self.fetch.min_rate.within }
     }
 
     fn late(&self, url: &Url, stage: Stage) -> FetchError {
         FetchError::Timeout { at: place(url), stage, limit: self.fetch.timeout }
     }
-
-    /// Why no answer came.
-    fn unsent(&self, url: &Url, error: &reqwest::Error) -> FetchError {
-        let (at, cause) = (place(url), deepest(error));
-        if error.is_dns() {
-            let host = url.host_str().unwrap_or_default().to_owned();
-            let words = cause.strip_prefix("failed to lookup address information: ");
-            return FetchError::Dns { host, cause: words.unwrap_or(&cause).to_owned() };
-        }
-        if error.is_timeout() {
-            let limit = CONNECT_LIMIT.min(self.fetch.timeout);
-            return FetchError::Timeout { at, stage: Stage::Connecting, limit };
-        }
-        if error.is_builder() {
-            return FetchError::Address { url: shown(url), cause };
-        }
-        if error.is_connect() {
-            // What the kernel reports has a number; the rest comes from the TLS library.
-            let system = find::<io::Error>(error).is_some_and(|error| error.raw_os_error().is_some());
-            let plain = url.scheme() == "http" || system;
-            if plain {
-                return FetchError::Connect { at, cause };
-            }
-            let cause = match cause.strip_prefix("invalid peer certificate: ") {
-                Some("UnknownIssuer") => "nobody known here vouches for its certificate".to_owned(),
-                Some(rest) => format!("its certificate is not valid: {rest}"),
-                None => cause,
-            };
-            return FetchError::Tls { at, cause };
-        }
-        if find::<hyper::Error>(error).is_some_and(hyper::Error::is_parse) {
-            return FetchError::NotHttp { at, cause };
-        }
-        FetchError::NoAnswer { at, cause }
-    }
 }
 
-/// Why a body did not come to its end.
-fn broken(url: &Url, received: usize, error: &reqwest::Error) -> FetchError {
-    let (url, cause) = (shown(url), deepest(error));
-    // hyper speaks of the transfer, a bare i/o error of the decompression.
-    if find::<hyper::Error>(error).is_some() {
-        return FetchError::Cut { url, received, cause };
-    }
-    // The zlib decoder calls input that ends early `BufError`, the others say what they mean.
-    let early = |error: &io::Error| error.kind() == io::ErrorKind::UnexpectedEof || cause.contains("BufError");
-    if find::<io::Error>(error).is_some_and(early) {
-        return FetchError::Cut { url, received, cause: "its compressed form ends early".to_owned() };
-    }
-    FetchError::Encoding { url, cause }
+/// What comes within a stretch of time; each stretch must bring enough.
+struct Pace {
+    rate: MinRate,
+    until: Instant,
+    bytes: u64,
 }
 
-/// Where a redirect leads.
-fn target(url: &Url, status: StatusCode, headers: &HeaderMap) -> Result<Url, RedirectTrouble> {
-    let Some(location) = headers.get(header::LOCATION) else {
-        let name = status.canonical_reason().unwrap_or_default();
-        return Err(RedirectTrouble::Nowhere(Status { code: status.as_u16(), name }));
-    };
-    // Many servers send `/路径` unescaped, in UTF-8 or not.
-    let mut text = String::new();
-    for &byte in location.as_bytes() {
-        if byte.is_ascii() {
-            text.push(char::from(byte));
-        } else {
-            let _ = write!(text, "%{byte:02X}");
+impl Pace {
+    fn new(rate: MinRate) -> Self {
+        Self { rate, until: Instant::now() + rate.within, bytes: 0 }
+    }
+
+    fn add(&mut self, bytes: u64) -> Result<(), u64> {
+        // Bytes that come after the end of a stretch do not count for it.
+        if Instant::now() >= self.until {
+            self.judge()?;
         }
+        self.bytes += bytes;
+        Ok(())
     }
-    let mut next = url.join(&text).map_err(|error| RedirectTrouble::Unreadable(error.to_string()))?;
-    if !matches!(next.scheme(), "http" | "https") {
-        return Err(RedirectTrouble::Scheme(next.scheme().to_owned()));
+
+    /// Begins the next stretch, or says how little the last one brought.
+    fn judge(&mut self) -> Result<(), u64> {
+        if self.bytes < self.rate.bytes {
+            return Err(self.bytes);
+        }
+        *self = Self::new(self.rate);
+        Ok(())
     }
-    next.set_fragment(None);
-    // The operator's name and password go to the operator's server only, and nobody else's go anywhere.
-    let (name, password) = if next.origin() == url.origin() { (url.username(), url.password()) } else { ("", None) };
-    // Both fail only for addresses without a host, which http does not have.
-    let _ = next.set_username(name);
-    let _ = next.set_password(password);
-    Ok(next)
 }
 
 /// The address without what must not reach posts: name, password, fragment.
@@ -375,53 +358,4 @@ fn public(url: &Url) -> Url {
 /// `example.org:443`.
 fn place(url: &Url) -> String {
     format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default())
-}
-
-/// Header bytes as characters of the same number.
-fn latin1(value: &HeaderValue) -> String {
-    value.as_bytes().iter().copied().map(char::from).collect()
-}
-
-/// The way back from [`latin1`]; `None` for what no header can have brought.
-fn as_received(text: &str) -> Option<HeaderValue> {
-    let bytes = text.chars().map(|c| u8::try_from(c).ok()).collect::<Option<Vec<u8>>>()?;
-    HeaderValue::from_bytes(&bytes).ok()
-}
-
-fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
-    headers.get(name).map(latin1).filter(|text| !text.is_empty())
-}
-
-fn mark(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
-    text(headers, name).filter(|text| text.len() <= MAX_VALIDATOR)
-}
-
-fn kept(headers: &HeaderMap) -> Vec<(String, String)> {
-    let mut kept = Vec::new();
-    for name in &KEPT {
-        for value in headers.get_all(name).iter().filter(|value| value.len() <= MAX_KEPT) {
-            kept.push((name.as_str().to_owned(), latin1(value)));
-        }
-    }
-    kept
-}
-
-/// The first error of a kind among an error and its causes.
-fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
-    causes(error).find_map(|cause| cause.downcast_ref())
-}
-
-/// What lies at the bottom: reqwest's own words hold the address with its secrets, and only repeat that it failed.
-fn deepest(error: &(dyn Error + 'static)) -> String {
-    words(&causes(error).last().unwrap_or(error).to_string()).to_owned()
-}
-
-fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |&error: &&'a (dyn Error + 'static)| {
-        // An i/o error that wraps another error skips it in `source`.
-        match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
-            Some(inner) => Some(inner as &(dyn Error + 'static)),
-            None => error.source(),
-        }
-    })
 }

@@ -1,6 +1,7 @@
 //! Asks for feeds: over HTTP, conditionally and behind a guard, or from a local file.
 
 pub mod date;
+mod decode;
 mod error;
 mod file;
 mod guard;
@@ -71,12 +72,32 @@ pub struct Body {
 pub struct Limits {
     /// For the whole exchange: redirects, body and all.
     pub timeout: Duration,
+    /// From a request to the head of its answer.
+    pub first_byte: Duration,
+    /// Of a body.
+    pub min_rate: MinRate,
     /// Bytes, decoded.
     pub max_body: u64,
     /// The `User-Agent` header.
     pub user_agent: String,
     /// Private addresses that may be asked all the same.
     pub allow: Vec<Allow>,
+}
+
+/// The least that a body must bring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MinRate {
+    /// So many bytes, as they come over the wire,
+    pub bytes: u64,
+    /// in each stretch of this length.
+    pub within: Duration,
+}
+
+impl Limits {
+    /// For every fetch: who has not begun to answer by then seldom does.
+    pub const FIRST_BYTE: Duration = Duration::from_secs(15);
+    /// For every fetch: 512 bytes a second, seen over ten.
+    pub const MIN_RATE: MinRate = MinRate { bytes: 5120, within: Duration::from_secs(10) };
 }
 
 /// Fetches each feed by the scheme of its address.

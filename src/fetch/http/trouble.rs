@@ -1,0 +1,73 @@
+//! What went wrong, from the errors of the HTTP library.
+
+use std::error::Error;
+use std::io;
+use std::time::Duration;
+
+use url::Url;
+
+use super::{MAX_HEADERS, place};
+use crate::fetch::error::{FetchError, Stage, words};
+use crate::fetch::shown;
+
+/// Why no answer came.
+pub(super) fn unsent(url: &Url, error: &reqwest::Error, connect_limit: Duration) -> FetchError {
+    let (at, cause) = (place(url), deepest(error));
+    if error.is_dns() {
+        let host = url.host_str().unwrap_or_default().to_owned();
+        let words = cause.strip_prefix("failed to lookup address information: ");
+        return FetchError::Dns { host, cause: words.unwrap_or(&cause).to_owned() };
+    }
+    if error.is_timeout() {
+        return FetchError::Timeout { at, stage: Stage::Connecting, limit: connect_limit };
+    }
+    if error.is_builder() {
+        return FetchError::Address { url: shown(url), cause };
+    }
+    if error.is_connect() {
+        // What the kernel reports has a number; the rest comes from the TLS library.
+        let system = find::<io::Error>(error).is_some_and(|error| error.raw_os_error().is_some());
+        let plain = url.scheme() == "http" || system;
+        if plain {
+            return FetchError::Connect { at, cause };
+        }
+        let cause = match cause.strip_prefix("invalid peer certificate: ") {
+            Some("UnknownIssuer") => "nobody known here vouches for its certificate".to_owned(),
+            Some(rest) => format!("its certificate is not valid: {rest}"),
+            None => cause,
+        };
+        return FetchError::Tls { at, cause };
+    }
+    if find::<hyper::Error>(error).is_some_and(hyper::Error::is_parse_too_large) {
+        return FetchError::Headers { at, limit: MAX_HEADERS };
+    }
+    if find::<hyper::Error>(error).is_some_and(hyper::Error::is_parse) {
+        return FetchError::NotHttp { at, cause };
+    }
+    FetchError::NoAnswer { at, cause }
+}
+
+/// Why a body did not come to its end.
+pub(super) fn broken(url: &Url, received: usize, error: &reqwest::Error) -> FetchError {
+    FetchError::Cut { url: shown(url), received, cause: deepest(error) }
+}
+
+/// The first error of a kind among an error and its causes.
+pub(super) fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
+    causes(error).find_map(|cause| cause.downcast_ref())
+}
+
+/// What lies at the bottom: reqwest's own words hold the address with its secrets, and only repeat that it failed.
+pub(super) fn deepest(error: &(dyn Error + 'static)) -> String {
+    words(&causes(error).last().unwrap_or(error).to_string()).to_owned()
+}
+
+fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&error: &&'a (dyn Error + 'static)| {
+        // An i/o error that wraps another error skips it in `source`.
+        match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+            Some(inner) => Some(inner as &(dyn Error + 'static)),
+            None => error.source(),
+        }
+    })
+}
