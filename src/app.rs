@@ -467,6 +467,8 @@ impl App {
             max_body: fetch.max_body,
             user_agent: fetch.user_agent.clone(),
             allow: fetch.allow.clone(),
+            proxy: fetch.proxy.clone(),
+            ca_file: fetch.ca_file.clone(),
         }
     }
 

@@ -39,7 +39,7 @@ const FLOORS: &[(&str, u8)] = &[
 /// Which files may name an outside crate.
 const DOORS: &[(&str, &[&str])] = &[
     ("feed_rs", &["read/parse.rs"]),
-    ("reqwest", &["fetch/http.rs", "fetch/http/headers.rs", "fetch/http/trouble.rs"]),
+    ("reqwest", &["fetch/http.rs", "fetch/http/clients.rs", "fetch/http/headers.rs", "fetch/http/trouble.rs"]),
     ("sled", &["index/sled.rs"]),
     ("atom_syndication", &["output/atom.rs"]),
     ("cron", &["schedule.rs"]),

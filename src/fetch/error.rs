@@ -43,6 +43,16 @@ pub enum FetchError {
         /// What the system said.
         cause: String,
     },
+    /// No connection through a proxy.
+    #[error("no connection to `{at}` through the proxy `{proxy}`: {cause}; does the proxy run, and let this pass?")]
+    Proxy {
+        /// Host and port.
+        at: String,
+        /// The proxy, without name and password.
+        proxy: String,
+        /// What the system or the proxy said.
+        cause: String,
+    },
     /// A connection, but no encrypted one.
     #[error("no secure connection to `{at}`: {cause}")]
     Tls {
@@ -317,6 +327,7 @@ impl FetchError {
         match self {
             Self::Dns { .. }
             | Self::Connect { .. }
+            | Self::Proxy { .. }
             | Self::Timeout { .. }
             | Self::Slow { .. }
             | Self::NoAnswer { .. }

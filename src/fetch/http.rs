@@ -3,36 +3,33 @@
 //! Redirects are followed here and not by reqwest: each hop is judged by the guard and sent through the client that
 //! fits the verdict, a redirect to another scheme is recognised, and one time limit covers all of it.
 
+mod clients;
 mod headers;
 mod trouble;
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::{self, HeaderMap, HeaderValue};
-use reqwest::{Client, ClientBuilder, Response, StatusCode};
+use reqwest::header::{self, HeaderName, HeaderValue};
+use reqwest::{RequestBuilder, Response, StatusCode};
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
+use self::clients::{Clients, Pair};
 use self::headers::{as_received, kept, target, text, validators};
-use self::trouble::{broken, deepest, find, unsent};
-use super::decode::{ACCEPTED, DecodeError, Decoder};
+use self::trouble::{broken, find, unsent};
+use super::decode::{DecodeError, Decoder};
 use super::error::{FetchError, RedirectTrouble, RetryAfter, Stage, Status};
 use super::guard::{Guard, NotPublic, Refusal, Way};
+use super::login;
 use super::shown::shown;
 use super::{Body, Fetch, Fetched, Limits, MinRate};
-use crate::model::{FeedSource, Validators};
+use crate::model::{FeedSource, Proxy, Route, Secret, Validators};
 
-/// Feeds first, anything else rather than nothing: some servers answer 406 to a list without `*/*`.
-const ACCEPT: &str = "application/atom+xml, application/rss+xml, application/feed+json;q=0.9, \
-                      application/rdf+xml;q=0.9, application/xml;q=0.8, text/xml;q=0.8, */*;q=0.5";
 /// Redirects of one fetch.
 const MAX_HOPS: usize = 10;
 /// Name resolution, TCP and TLS of one hop.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
-/// A connection is kept for the other feeds of a host, not for the next round.
-const IDLE_LIMIT: Duration = Duration::from_secs(15);
 /// Lines of a head; their bytes are bounded by hyper (about 400 KiB), and in HTTP/2 by [`MAX_HEAD`].
 const MAX_HEADERS: usize = 256;
 /// Bytes of a head in HTTP/2.
@@ -41,13 +38,9 @@ const MAX_HEAD: u32 = 64 << 10;
 /// Fetches `http` and `https` feeds.
 pub struct HttpFetch {
     guard: Arc<Guard>,
-    /// Connects to what the guard lets pass.
-    guarded: Client,
-    /// Connects anywhere; asked only for hosts and ports that `fetch.allow` lists. A resolver does not learn the
-    /// port, so one client could not serve both.
-    listed: Client,
-    /// No certificate can be checked on this machine.
-    rootless: bool,
+    clients: Clients,
+    /// `fetch.proxy`.
+    proxy: Option<Proxy>,
     timeout: Duration,
     first_byte: Duration,
     min_rate: MinRate,
@@ -55,77 +48,24 @@ pub struct HttpFetch {
 }
 
 impl HttpFetch {
-    /// Makes the client; fails when the User-Agent is no header value.
+    /// Makes the client; fails when the User-Agent is no header value, or `ca_file` holds no certificates.
     ///
     /// On a machine without CA certificates, as bare containers are, `http` works and `https` says what is missing.
     pub fn new(limits: &Limits) -> Result<Self, FetchError> {
-        let guard = Arc::new(Guard::new(&limits.allow));
-        let agent = HeaderValue::from_bytes(limits.user_agent.as_bytes())
-            .map_err(|_| FetchError::Setup("fetch.user_agent holds characters that no header may hold".to_owned()))?;
-        let build = |guard: Option<&Arc<Guard>>, rootless| {
-            let builder = settings(agent.clone(), CONNECT_LIMIT.min(limits.timeout));
-            let builder = match guard {
-                Some(guard) => builder.dns_resolver(Resolver { guard: guard.clone() }),
-                None => builder,
-            };
-            if rootless { builder.tls_certs_only([]).build() } else { builder.build() }
-        };
-        let setup = |error| FetchError::Setup(deepest(&error));
-        let (guarded, rootless) = match build(Some(&guard), false) {
-            Ok(client) => (client, false),
-            Err(_) => (build(Some(&guard), true).map_err(setup)?, true),
-        };
-        let listed = if guard.lists_hosts() { build(None, rootless).map_err(setup)? } else { guarded.clone() };
         let &Limits { timeout, first_byte, min_rate, max_body, .. } = limits;
-        Ok(Self { guard, guarded, listed, rootless, timeout, first_byte, min_rate, max_body })
+        let guard = Arc::new(Guard::new(&limits.allow));
+        let connect_limit = CONNECT_LIMIT.min(timeout);
+        let clients = Clients::new(guard.clone(), &limits.user_agent, connect_limit, limits.ca_file.as_deref())?;
+        Ok(Self { guard, clients, proxy: limits.proxy.clone(), timeout, first_byte, min_rate, max_body })
     }
-}
 
-/// What every client has.
-fn settings(agent: HeaderValue, connect_limit: Duration) -> ClientBuilder {
-    Client::builder()
-        .user_agent(agent)
-        .default_headers(HeaderMap::from_iter([
-            (header::ACCEPT, HeaderValue::from_static(ACCEPT)),
-            (header::ACCEPT_ENCODING, HeaderValue::from_static(ACCEPTED)),
-        ]))
-        .redirect(reqwest::redirect::Policy::none())
-        .referer(false)
-        // `http_proxy` in the environment would let the proxy choose the address.
-        .no_proxy()
-        .connect_timeout(connect_limit)
-        .pool_idle_timeout(IDLE_LIMIT)
-        .pool_max_idle_per_host(1)
-        .http1_max_headers(MAX_HEADERS)
-        .http2_max_header_list_size(MAX_HEAD)
-        // A server with one odd header line still has a feed.
-        .http1_ignore_invalid_headers_in_responses(true)
-        .http1_allow_spaces_after_header_name_in_responses(true)
-        .http1_allow_obsolete_multiline_headers_in_responses(true)
-}
-
-/// Looks names up and keeps to itself every address that the guard refuses. The connection goes to exactly what is
-/// returned here, so a name that answers differently a second later gains nothing.
-struct Resolver {
-    guard: Arc<Guard>,
-}
-
-impl reqwest::dns::Resolve for Resolver {
-    fn resolve(&self, name: reqwest::dns::Name) -> reqwest::dns::Resolving {
-        let guard = self.guard.clone();
-        Box::pin(async move {
-            let (mut open, mut refused) = (Vec::new(), None);
-            for address in tokio::net::lookup_host((name.as_str(), 0)).await? {
-                match guard.address(address.ip()) {
-                    Ok(()) => open.push(address),
-                    Err(found) => refused = refused.or(Some(found)),
-                }
-            }
-            match refused {
-                Some(found) if open.is_empty() => Err(found.into()),
-                _ => Ok(Box::new(open.into_iter()) as Box<dyn Iterator<Item = SocketAddr> + Send>),
-            }
-        })
+    /// The proxy that a feed goes through.
+    fn proxy_of<'a>(&'a self, source: &'a FeedSource) -> Option<&'a Proxy> {
+        match &source.access.route {
+            Route::Usual => self.proxy.as_ref(),
+            Route::Direct => None,
+            Route::Through(proxy) => Some(proxy),
+        }
     }
 }
 
@@ -138,7 +78,18 @@ impl Fetch for HttpFetch {
         let now = Instant::now();
         // Thirty days stand for "no limit" where the sum would overflow.
         let until = now.checked_add(self.timeout).unwrap_or(now + Duration::from_hours(720));
-        let asking = Asking { fetch: self, until, validators, plain: false };
+        let proxy = self.proxy_of(source);
+        let own = login::headers(&source.access).await?;
+        let asking = Asking {
+            fetch: self,
+            clients: &self.clients.of(proxy)?,
+            proxy,
+            home: &source.url,
+            own: &own,
+            until,
+            validators,
+            plain: false,
+        };
         match asking.follow(&source.url).await {
             // Better uncompressed than not at all.
             Err(FetchError::Encoding { .. }) => Asking { plain: true, ..asking }.follow(&source.url).await,
@@ -150,6 +101,11 @@ impl Fetch for HttpFetch {
 /// One fetch.
 struct Asking<'a> {
     fetch: &'a HttpFetch,
+    clients: &'a Pair,
+    proxy: Option<&'a Proxy>,
+    /// The feed's own server, which alone gets `own`.
+    home: &'a Url,
+    own: &'a [(String, Secret)],
     until: Instant,
     validators: &'a Validators,
     /// Ask for the body without compression.
@@ -185,26 +141,18 @@ impl Asking<'_> {
     /// Judges an address, then asks it. `via` is the address that redirected here.
     async fn send(&self, url: &Url, via: Option<&Url>) -> Result<Response, FetchError> {
         let refused = |refusal| FetchError::Refused(Box::new(Refusal { via: via.map(shown), ..refusal }));
-        let client = match self.fetch.guard.judge(url).map_err(refused)? {
-            Way::Listed => &self.fetch.listed,
-            Way::Guarded => &self.fetch.guarded,
+        let guard = &self.fetch.guard;
+        // Whoever resolves the name behind a proxy does not ask this guard.
+        let judged = if self.proxy.is_some() { guard.judge_name(url) } else { guard.judge(url) };
+        let client = match judged.map_err(refused)? {
+            Way::Listed => &self.clients.listed,
+            Way::Guarded => &self.clients.guarded,
         };
-        if self.fetch.rootless && url.scheme() == "https" {
+        if self.fetch.clients.is_rootless() && url.scheme() == "https" {
             let cause = "this machine has no CA certificates to check https with; install ca-certificates";
             return Err(FetchError::Setup(cause.to_owned()));
         }
-        let mut request = client.get(url.clone());
-        for (name, value) in [
-            (header::IF_NONE_MATCH, &self.validators.etag),
-            (header::IF_MODIFIED_SINCE, &self.validators.last_modified),
-        ] {
-            if let Some(value) = value.as_deref().and_then(as_received) {
-                request = request.header(name, value);
-            }
-        }
-        if self.plain {
-            request = request.header(header::ACCEPT_ENCODING, "identity");
-        }
+        let request = self.dressed(client.get(url.clone()), url);
         let first_byte = Instant::now() + self.fetch.first_byte;
         let sent = timeout_at(self.until.min(first_byte), request.send()).await.map_err(|_| {
             if first_byte < self.until {
@@ -220,8 +168,33 @@ impl Asking<'_> {
                 found: *found,
                 via: None,
             }),
-            None => unsent(url, &error, CONNECT_LIMIT.min(self.fetch.timeout)),
+            None => unsent(url, &error, CONNECT_LIMIT.min(self.fetch.timeout), self.proxy),
         })
+    }
+
+    /// A request with its headers.
+    fn dressed(&self, mut request: RequestBuilder, url: &Url) -> RequestBuilder {
+        if url.origin() == self.home.origin() {
+            for (name, value) in self.own {
+                let name = HeaderName::from_bytes(name.as_bytes());
+                if let (Ok(name), Ok(mut value)) = (name, HeaderValue::from_str(value.reveal())) {
+                    value.set_sensitive(true);
+                    request = request.header(name, value);
+                }
+            }
+        }
+        for (name, value) in [
+            (header::IF_NONE_MATCH, &self.validators.etag),
+            (header::IF_MODIFIED_SINCE, &self.validators.last_modified),
+        ] {
+            if let Some(value) = value.as_deref().and_then(as_received) {
+                request = request.header(name, value);
+            }
+        }
+        if self.plain {
+            request = request.header(header::ACCEPT_ENCODING, "identity");
+        }
+        request
     }
 
     /// An answer that is no redirect.

@@ -6,6 +6,7 @@ mod error;
 mod file;
 mod guard;
 mod http;
+mod login;
 #[cfg(test)]
 mod origin;
 mod shown;
@@ -13,6 +14,7 @@ mod shown;
 mod tests;
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::time::Duration;
 
 use url::Url;
@@ -23,7 +25,7 @@ pub use http::HttpFetch;
 pub use shown::shown;
 
 use crate::config::Allow;
-use crate::model::{FeedSource, Validators};
+use crate::model::{FeedSource, Proxy, Validators};
 
 /// The edge to the network: bytes of a feed, or word that nothing is new.
 pub trait Fetch: Send + Sync {
@@ -82,6 +84,10 @@ pub struct Limits {
     pub user_agent: String,
     /// Private addresses that may be asked all the same.
     pub allow: Vec<Allow>,
+    /// The way to all servers of feeds that do not say otherwise.
+    pub proxy: Option<Proxy>,
+    /// Certificates (PEM) that are trusted besides those of the system.
+    pub ca_file: Option<PathBuf>,
 }
 
 /// The least that a body must bring.

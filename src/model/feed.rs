@@ -3,6 +3,8 @@ use std::fmt;
 
 use url::Url;
 
+use super::Access;
+
 /// The name of a feed in config, index and ledger: `[a-z0-9-]+`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FeedId(String);
@@ -76,6 +78,8 @@ pub struct FeedSource {
     pub dedup: Dedup,
     /// What a changed entry does.
     pub revisions: Revisions,
+    /// How it is asked.
+    pub access: Access,
 }
 
 impl FeedSource {

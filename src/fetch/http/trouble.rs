@@ -9,10 +9,21 @@ use url::Url;
 use super::{MAX_HEADERS, place};
 use crate::fetch::error::{FetchError, Stage, words};
 use crate::fetch::shown;
+use crate::model::Proxy;
+
+/// How the TLS library begins.
+const BAD_CERTIFICATE: &str = "invalid peer certificate: ";
 
 /// Why no answer came.
-pub(super) fn unsent(url: &Url, error: &reqwest::Error, connect_limit: Duration) -> FetchError {
+pub(super) fn unsent(url: &Url, error: &reqwest::Error, connect_limit: Duration, proxy: Option<&Proxy>) -> FetchError {
     let (at, cause) = (place(url), deepest(error));
+    if let Some(proxy) = proxy
+        && (error.is_dns() || error.is_connect())
+        && !error.is_timeout()
+        && !cause.starts_with(BAD_CERTIFICATE)
+    {
+        return FetchError::Proxy { at, proxy: proxy.to_string(), cause };
+    }
     if error.is_dns() {
         let host = url.host_str().unwrap_or_default().to_owned();
         let words = cause.strip_prefix("failed to lookup address information: ");
@@ -31,7 +42,7 @@ pub(super) fn unsent(url: &Url, error: &reqwest::Error, connect_limit: Duration)
         if plain {
             return FetchError::Connect { at, cause };
         }
-        let cause = match cause.strip_prefix("invalid peer certificate: ") {
+        let cause = match cause.strip_prefix(BAD_CERTIFICATE) {
             Some("UnknownIssuer") => "nobody known here vouches for its certificate".to_owned(),
             Some(rest) => format!("its certificate is not valid: {rest}"),
             None => cause,

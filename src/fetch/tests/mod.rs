@@ -25,6 +25,7 @@ fn source(url: &str) -> FeedSource {
         tags: Vec::new(),
         dedup: crate::model::Dedup::Auto,
         revisions: crate::model::Revisions::Keep,
+        access: crate::model::Access::default(),
     }
 }
 
@@ -36,6 +37,8 @@ fn limits(allow: Vec<Allow>) -> Limits {
         max_body: 1 << 20,
         user_agent: "feedmill/test (+https://news.example.org/)".to_owned(),
         allow,
+        proxy: None,
+        ca_file: None,
     }
 }
 
