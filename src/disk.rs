@@ -14,6 +14,8 @@ pub trait Disk: Send + Sync + Debug {
     fn length(&self, path: &Path) -> io::Result<Option<u64>>;
     /// Files and folders in a folder; none where there is no folder.
     fn list(&self, folder: &Path) -> io::Result<Vec<PathBuf>>;
+    /// True when a path leads to a folder.
+    fn is_folder(&self, path: &Path) -> io::Result<bool>;
     /// Makes a folder and those above it.
     fn make_folder(&self, folder: &Path) -> io::Result<()>;
     /// Makes or empties a file and writes it, without syncing.
@@ -62,6 +64,14 @@ impl Disk for LocalDisk {
         let mut paths = entries.map(|entry| Ok(entry?.path())).collect::<io::Result<Vec<_>>>()?;
         paths.sort();
         Ok(paths)
+    }
+
+    fn is_folder(&self, path: &Path) -> io::Result<bool> {
+        match fs::metadata(path) {
+            Ok(facts) => Ok(facts.is_dir()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
     }
 
     fn make_folder(&self, folder: &Path) -> io::Result<()> {

@@ -345,7 +345,7 @@ impl FolderArchive {
             if name.starts_with('.') || (name.starts_with('_') && !below) {
                 continue;
             }
-            if path.is_dir() {
+            if self.disk.is_folder(&path).map_err(|e| unread(&path, e))? {
                 self.walk(&path, below, found)?;
             } else if below
                 && path.extension().is_some_and(|e| e == "md" || e == "markdown" || e == "html" || e == "htm")
@@ -361,7 +361,7 @@ impl FolderArchive {
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
             if name.ends_with(".jsonl.zst") && !name.starts_with('.') {
                 found.extend(path.strip_prefix(&self.root).ok().and_then(Path::to_str).map(str::to_owned));
-            } else if path.is_dir() {
+            } else if self.disk.is_folder(&path).map_err(|e| unread(&path, e))? {
                 self.walk_raw(&path, found)?;
             }
         }

@@ -130,7 +130,7 @@ impl FolderArchive {
             if is_temporary(&path) {
                 self.disk.remove(&path).map_err(|e| failed(&path, "removed", e))?;
             } else if path.extension().is_none_or(|e| !matches!(e.to_str(), Some("md" | "jsonl" | "json" | "zst")))
-                && path.is_dir()
+                && self.disk.is_folder(&path).map_err(|e| unread(&path, e))?
             {
                 self.sweep(&path)?;
             }

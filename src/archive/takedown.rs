@@ -44,9 +44,11 @@ impl FolderArchive {
 
     fn remove(&self, file: &Path) -> Result<(), ArchiveError> {
         self.disk.remove(file).map_err(|e| failed(file, "removed", e))?;
-        match file.parent().filter(|folder| folder.is_dir()) {
-            Some(folder) => self.disk.sync_folder(folder).map_err(|e| failed(folder, "synced", e)),
-            None => Ok(()),
+        match file.parent() {
+            Some(folder) if self.disk.is_folder(folder).map_err(|e| unread(folder, e))? => {
+                self.disk.sync_folder(folder).map_err(|e| failed(folder, "synced", e))
+            }
+            _ => Ok(()),
         }
     }
 }
