@@ -122,6 +122,26 @@ impl Disk for LocalDisk {
     }
 }
 
+/// Makes a folder and those above it, each with a durable name: what is synced inside a folder is
+/// gone all the same when the folder's own name is.
+pub fn make_durably(disk: &dyn Disk, folder: &Path) -> io::Result<()> {
+    let mut made = Vec::new();
+    for above in folder.ancestors().filter(|above| !above.as_os_str().is_empty()) {
+        if disk.is_folder(above)? {
+            break;
+        }
+        made.push(above);
+    }
+    if made.is_empty() {
+        return Ok(());
+    }
+    disk.make_folder(folder)?;
+    made.into_iter().try_for_each(|folder| match folder.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => disk.sync_folder(parent),
+        _ => disk.sync_folder(Path::new(".")),
+    })
+}
+
 /// The name of a file while it is being written: it begins with a dot, so that Jekyll, git and
 /// readers pass it over, and is the same for the same file, so that an unclean stop can be mended.
 pub fn temporary(path: &Path) -> PathBuf {

@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::disk::{Disk, LocalDisk, temporary};
+use crate::disk::{Disk, LocalDisk, make_durably, temporary};
 
 /// Why a published file could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -54,13 +54,13 @@ impl Site {
             return Ok(Replaced::Equal);
         }
         let folder = path.parent().unwrap_or(&self.root);
-        self.disk.make_folder(folder).map_err(|e| failed(folder, "made", e))?;
+        make_durably(&*self.disk, folder).map_err(|e| failed(folder, "made", e))?;
         let written = temporary(&path);
         self.disk.write(&written, bytes).map_err(|e| failed(&written, "written", e))?;
         self.disk.sync(&written).map_err(|e| failed(&written, "synced", e))?;
         self.disk.rename(&written, &path).map_err(|e| failed(&path, "put in place", e))?;
-        // The index remembers that this was published; after a power loss it has to be true. A new
-        // folder is durable only when its parent is.
+        // The index remembers that this was published; after a power loss it has to be true. A
+        // former run may have made the folders and not come further.
         for folder in path.ancestors().skip(1).take_while(|folder| folder.starts_with(&self.root)) {
             self.disk.sync_folder(folder).map_err(|e| failed(folder, "synced", e))?;
         }

@@ -46,6 +46,7 @@ impl FolderArchive {
 
     /// Makes sure that the archive can be written, before anything is fetched for it.
     pub fn ready(&self) -> Result<(), ArchiveError> {
+        crate::disk::make_durably(&*self.disk, &self.root).map_err(|e| failed(&self.root, "made", e))?;
         for folder in ["_posts", "_ledger"] {
             let folder = self.root.join(folder);
             self.disk.make_folder(&folder).map_err(|e| failed(&folder, "made", e))?;
@@ -84,6 +85,7 @@ impl FolderArchive {
         if self.marked.load(Ordering::Relaxed) {
             return Ok(());
         }
+        crate::disk::make_durably(&*self.disk, &self.root).map_err(|e| failed(&self.root, "made", e))?;
         let marker = self.root.join(UNCLEAN);
         self.make_parent(&marker)?;
         self.disk.write(&marker, b"").map_err(|e| failed(&marker, "written", e))?;
