@@ -19,6 +19,10 @@ impl FolderArchive {
             return Ok(Vec::new());
         }
         let mut said = Vec::new();
+        let cut = self.ledger_files().cut_torn()?;
+        if cut > 0 {
+            said.push(format!("an unclean stop left a torn line at the end of {cut} ledger files; it was cut off"));
+        }
         if let Some(batch) = self.ledger_files().last_batch()? {
             let (kept, finished) = self.finish(&batch)?;
             let dropped = batch.lines.len() - kept.len();
