@@ -122,24 +122,23 @@ impl Disk for LocalDisk {
     }
 }
 
-/// Makes a folder and those above it, each with a durable name: what is synced inside a folder is
-/// gone all the same when the folder's own name is.
-pub fn make_durably(disk: &dyn Disk, folder: &Path) -> io::Result<()> {
-    let mut made = Vec::new();
-    for above in folder.ancestors().filter(|above| !above.as_os_str().is_empty()) {
-        if disk.is_folder(above)? {
-            break;
+/// Makes the folder that everything of an archive or a site lies in, with a durable name: what is
+/// synced inside a folder is gone all the same when the folder's own name is.
+///
+/// The folders above are synced although they were there: a former run may have made them and come
+/// no further.
+pub fn found(disk: &dyn Disk, root: &Path) -> io::Result<()> {
+    disk.make_folder(root)?;
+    for above in root.ancestors().skip(1) {
+        let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
+        match disk.sync_folder(above) {
+            // Whoever may not read a folder did not make it; and where the system mounts on demand
+            // (autofs), folders cannot be synced.
+            Err(e) if matches!(e.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::InvalidInput) => {}
+            done => done?,
         }
-        made.push(above);
     }
-    if made.is_empty() {
-        return Ok(());
-    }
-    disk.make_folder(folder)?;
-    made.into_iter().try_for_each(|folder| match folder.parent() {
-        Some(parent) if !parent.as_os_str().is_empty() => disk.sync_folder(parent),
-        _ => disk.sync_folder(Path::new(".")),
-    })
+    Ok(())
 }
 
 /// The name of a file while it is being written: it begins with a dot, so that Jekyll, git and

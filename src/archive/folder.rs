@@ -46,7 +46,6 @@ impl FolderArchive {
 
     /// Makes sure that the archive can be written, before anything is fetched for it.
     pub fn ready(&self) -> Result<(), ArchiveError> {
-        crate::disk::make_durably(&*self.disk, &self.root).map_err(|e| failed(&self.root, "made", e))?;
         for folder in ["_posts", "_ledger"] {
             let folder = self.root.join(folder);
             self.disk.make_folder(&folder).map_err(|e| failed(&folder, "made", e))?;
@@ -85,7 +84,7 @@ impl FolderArchive {
         if self.marked.load(Ordering::Relaxed) {
             return Ok(());
         }
-        crate::disk::make_durably(&*self.disk, &self.root).map_err(|e| failed(&self.root, "made", e))?;
+        crate::disk::found(&*self.disk, &self.root).map_err(|e| failed(&self.root, "made", e))?;
         let marker = self.root.join(UNCLEAN);
         self.make_parent(&marker)?;
         self.disk.write(&marker, b"").map_err(|e| failed(&marker, "written", e))?;
@@ -95,11 +94,11 @@ impl FolderArchive {
     }
 
     /// A new folder is durable only when its parent is.
-    fn folders_above(&self, file: &Path) -> impl Iterator<Item = PathBuf> {
+    pub(super) fn folders_above(&self, file: &Path) -> impl Iterator<Item = PathBuf> {
         file.ancestors().skip(1).take_while(|folder| folder.starts_with(&self.root)).map(Path::to_owned)
     }
 
-    fn sync_folders(&self, folders: &BTreeSet<PathBuf>) -> Result<(), ArchiveError> {
+    pub(super) fn sync_folders(&self, folders: &BTreeSet<PathBuf>) -> Result<(), ArchiveError> {
         folders.iter().try_for_each(|folder| self.disk.sync_folder(folder).map_err(|e| failed(folder, "synced", e)))
     }
 
@@ -300,10 +299,11 @@ impl FolderArchive {
     }
 
     fn replace_small(&self, relative: &str, text: &str) -> Result<(), ArchiveError> {
+        let path = self.root.join(relative);
         if self.read_small(relative)?.as_deref() == Some(text) {
-            return Ok(());
+            return self.keep_name(&path);
         }
-        self.replace(&self.root.join(relative), text.as_bytes())
+        self.replace(&path, text.as_bytes())
     }
 
     /// Replaces a file whole and durably.
@@ -317,6 +317,12 @@ impl FolderArchive {
     /// Gives a temporary file its last name, durably.
     pub(super) fn put_in_place(&self, path: &Path) -> Result<(), ArchiveError> {
         self.disk.rename(&crate::disk::temporary(path), path).map_err(|e| failed(path, "put in place", e))?;
+        self.keep_name(path)
+    }
+
+    /// Makes a file's name durable. One that is there already need not be: a former run may have
+    /// failed between renaming and this.
+    fn keep_name(&self, path: &Path) -> Result<(), ArchiveError> {
         let folder = path.parent().unwrap_or(&self.root);
         self.disk.sync_folder(folder).map_err(|e| failed(folder, "synced", e))
     }
@@ -324,6 +330,8 @@ impl FolderArchive {
     fn facts(&self, authority: &str, now: Timestamp) -> Result<SiteFacts, ArchiveError> {
         let relative = "_ledger/site.json";
         if let Some(text) = self.read_small(relative)? {
+            // Ids are published that are made of it.
+            self.keep_name(&self.root.join(relative))?;
             return serde_json::from_str(&text)
                 .map_err(|e| ArchiveError::Damaged { path: self.root.join(relative), cause: e.to_string() });
         }

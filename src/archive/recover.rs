@@ -4,6 +4,7 @@
 //! batch of the ledger can be half done, and each of its lines can be finished exactly when the
 //! temporary file that it promises is whole.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::files::LastBatch;
@@ -39,6 +40,7 @@ impl FolderArchive {
             for line in kept.iter().filter(|line| line.op == Op::Forget) {
                 self.take_down(line)?;
             }
+            self.make_durable(&batch, &kept)?;
         }
         for folder in ["_posts", "_revisions", "_raw", "_ledger"] {
             self.sweep(&self.root.join(folder))?;
@@ -126,6 +128,31 @@ impl FolderArchive {
             }
         }
         Ok(())
+    }
+
+    /// What is in place need not be there for good: the last sync may be what failed.
+    fn make_durable(&self, batch: &LastBatch, kept: &[Line]) -> Result<(), ArchiveError> {
+        if self.disk.sync_all(&self.root).map_err(|e| failed(&self.root, "synced", e))? {
+            return Ok(());
+        }
+        let mut folders = BTreeSet::new();
+        for file in [batch.file.clone(), batch.file.with_file_name("sources.jsonl")] {
+            if self.exists(&file)? {
+                self.disk.sync(&file).map_err(|e| failed(&file, "synced", e))?;
+                folders.extend(self.folders_above(&file));
+            }
+        }
+        for line in kept {
+            let copy = line.rev.map(|number| revision_path(line.key, number));
+            let raw = line.feed.as_ref().map(|feed| RawPoll::path_of(feed, line.seen));
+            for path in [line.path.clone(), copy, raw].into_iter().flatten() {
+                let file = self.root.join(path);
+                if self.exists(&file)? {
+                    folders.extend(self.folders_above(&file));
+                }
+            }
+        }
+        self.sync_folders(&folders)
     }
 
     /// Removes temporary files that belong to nothing.
