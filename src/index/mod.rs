@@ -67,6 +67,9 @@ pub struct Remember {
 pub struct Committed {
     /// The records.
     pub records: Vec<Remember>,
+    /// Today's topics with their rules, which were applied to the records. Topics and rules that are
+    /// not among them miss these records from now on: they have to be made anew when they come back.
+    pub topics: Vec<(TopicId, Fingerprint)>,
     /// How far the ledger is known after this.
     pub ledger: LedgerPosition,
     /// Topics whose published files are stale from now on.
@@ -82,7 +85,7 @@ pub trait Index: Send + Sync {
     /// Puts records durably.
     fn commit(&self, committed: Committed) -> impl Future<Output = Result<(), IndexError>> + Send;
     /// Forgets an entry: its record goes, and whatever it would be recognised by (its key and these
-    /// marks, which are fingerprints of aliases) says so from now on.
+    /// marks, which are fingerprints of aliases) says so from now on. All published files are stale.
     fn forget(&self, key: &EntryKey, marks: Vec<Fingerprint>) -> impl Future<Output = Result<(), IndexError>> + Send;
     /// Empties the index of everything that the archive's ledger says.
     fn clear(&self) -> impl Future<Output = Result<(), IndexError>> + Send;

@@ -24,6 +24,9 @@ const CACHE: u64 = 64 << 20;
 /// Where the state store keeps how far the ledger is known.
 const LEDGER: &[u8] = b"ledger";
 
+/// … and under this and its id what a topic was last made from.
+const PUBLISHED: &[u8] = b"published:";
+
 /// The index in a folder of the local disk.
 #[derive(Clone, Debug)]
 pub struct SledIndex {
@@ -164,6 +167,13 @@ impl SledIndex {
     fn forget_now(&self, key: EntryKey, marks: &[Fingerprint]) -> Result<(), IndexError> {
         let entries = self.entries()?;
         let wrong = |e: sled::Error| failed(&self.shared.root, "written", e);
+        // Topics that the config does not have today may show the entry when they come back.
+        let mut stale = Batch::default();
+        for item in self.shared.state.scan_prefix(PUBLISHED).keys() {
+            stale.remove(item.map_err(wrong)?);
+        }
+        self.shared.state.apply_batch(stale).map_err(wrong)?;
+        self.settle(&self.shared.state, "state")?;
         let mut forgotten = Batch::default();
         forgotten.insert(key.bytes(), &[VERSION]);
         for mark in marks {
@@ -186,7 +196,7 @@ impl SledIndex {
         let wrong = |e: sled::Error| failed(&self.shared.root, "written", e);
         // The position first: whatever happens then, the index knows that it knows nothing.
         self.shared.state.remove(LEDGER).map_err(wrong)?;
-        for item in self.shared.state.scan_prefix(b"published:").keys() {
+        for item in self.shared.state.scan_prefix(PUBLISHED).keys() {
             self.shared.state.remove(item.map_err(wrong)?).map_err(wrong)?;
         }
         self.settle(&self.shared.state, "state")?;
@@ -221,6 +231,7 @@ impl SledIndex {
             }
         }
         let apply = |tree: &Tree, batch| tree.apply_batch(batch).map_err(|e| failed(&self.shared.root, "written", e));
+        apply(&entries.rules, self.outdated_rules(committed)?)?;
         // Aliases and order first: a record that is there has all that leads to it.
         apply(&entries.aliases, aliases)?;
         apply(&entries.order, order)?;
@@ -231,16 +242,39 @@ impl SledIndex {
         }
         apply(&entries.rules, complete)?;
         self.settle(&entries.db, "entries")?;
-        self.put_ledger(&committed.ledger, &committed.stale)
+        self.put_ledger(committed)
+    }
+
+    /// Rules that miss the records of a commit.
+    fn outdated_rules(&self, committed: &Committed) -> Result<Batch, IndexError> {
+        let mut outdated = Batch::default();
+        if committed.records.is_empty() {
+            return Ok(outdated);
+        }
+        for rule in self.entries()?.rules.iter().keys() {
+            let rule = rule.map_err(|e| failed(&self.shared.root, "read", e))?;
+            if !committed.topics.iter().any(|(_, applied)| rule == applied.bytes()) {
+                outdated.remove(rule);
+            }
+        }
+        Ok(outdated)
     }
 
     /// Together in one batch: a ledger that is known always has its topics published or marked.
-    fn put_ledger(&self, position: &LedgerPosition, stale: &[TopicId]) -> Result<(), IndexError> {
-        let value = serde_json::to_vec(position).map_err(|e| failed(&self.shared.root, "written", e))?;
+    fn put_ledger(&self, committed: &Committed) -> Result<(), IndexError> {
+        let value = serde_json::to_vec(&committed.ledger).map_err(|e| failed(&self.shared.root, "written", e))?;
         let mut batch = Batch::default();
         batch.insert(LEDGER, value);
-        for topic in stale {
+        for topic in &committed.stale {
             batch.remove(published_key(topic));
+        }
+        if !committed.records.is_empty() {
+            for published in self.shared.state.scan_prefix(PUBLISHED).keys() {
+                let published = published.map_err(|e| failed(&self.shared.root, "read", e))?;
+                if !committed.topics.iter().any(|(topic, _)| published == published_key(topic)) {
+                    batch.remove(published);
+                }
+            }
         }
         self.shared.state.apply_batch(batch).map_err(|e| failed(&self.shared.root, "written", e))?;
         self.settle(&self.shared.state, "state")
@@ -414,7 +448,7 @@ fn place(rule: Fingerprint, date: Timestamp, key: EntryKey) -> Vec<u8> {
 }
 
 fn published_key(topic: &TopicId) -> Vec<u8> {
-    format!("published:{topic}").into_bytes()
+    [PUBLISHED, topic.to_string().as_bytes()].concat()
 }
 
 fn open_store(path: &Path) -> Result<Db, IndexError> {
