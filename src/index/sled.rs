@@ -221,11 +221,14 @@ impl SledIndex {
             for alias in &remember.aliases {
                 aliases.insert(alias.fingerprint().bytes(), remember.key.bytes());
             }
-            for (rule, belongs) in &remember.topics {
-                // A place holds the date: one that changed would show the entry twice.
-                if let Some(former) = &former {
-                    order.remove(place(*rule, former.record.date, remember.key));
+            // A place holds the date: one that changed would show the entry twice, also under a rule
+            // that is not in the config today.
+            if let Some(former) = &former {
+                for rule in self.ordered_rules()? {
+                    order.remove(place(rule, former.record.date, remember.key));
                 }
+            }
+            for (rule, belongs) in &remember.topics {
                 let place = place(*rule, remember.record.date, remember.key);
                 if *belongs { order.insert(place, &[]) } else { order.remove(place) }
             }
@@ -243,6 +246,20 @@ impl SledIndex {
         apply(&entries.rules, complete)?;
         self.settle(&entries.db, "entries")?;
         self.put_ledger(committed)
+    }
+
+    /// Every rule that has places in the order.
+    fn ordered_rules(&self) -> Result<Vec<Fingerprint>, IndexError> {
+        let order = &self.entries()?.order;
+        let mut rules = Vec::new();
+        let mut from = Vec::new();
+        while let Some(item) = order.range(from..).next() {
+            let (place, _) = item.map_err(|e| failed(&self.shared.root, "read", e))?;
+            let Some(rule) = place.get(..16).and_then(Fingerprint::from_bytes) else { break };
+            rules.push(rule);
+            from = [&rule.bytes()[..], &[u8::MAX; PLACE]].concat();
+        }
+        Ok(rules)
     }
 
     /// Rules that miss the records of a commit.
@@ -436,9 +453,12 @@ impl Index for SledIndex {
     }
 }
 
+/// Length of a place in the order (bytes).
+const PLACE: usize = 16 + 8 + 32;
+
 /// Newest first, then key: rule, inverted milliseconds, key.
 fn place(rule: Fingerprint, date: Timestamp, key: EntryKey) -> Vec<u8> {
-    let mut place = Vec::with_capacity(56);
+    let mut place = Vec::with_capacity(PLACE);
     place.extend_from_slice(rule.bytes());
     // The sign bit is turned so that years before 1970 sort below those after it.
     let ascending = date.millis().cast_unsigned() ^ (1 << 63);
