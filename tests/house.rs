@@ -62,10 +62,7 @@ impl House {
 
     /// Writes a file below the house.
     pub fn write(&self, path: &str, bytes: &[u8]) -> &Self {
-        let path = self.path(path);
-        fs::create_dir_all(path.parent().expect("parent")).expect("folder");
-        let mut file = fs::File::create(path).expect("file");
-        file.write_all(bytes).expect("written");
+        write(&self.path(path), bytes);
         self
     }
 
@@ -246,6 +243,27 @@ fn answer(stream: &TcpStream, pages: &Mutex<HashMap<String, Page>>, log: &Mutex<
     let mut stream = stream;
     stream.write_all(head.as_bytes()).ok()?;
     stream.write_all(body).ok()
+}
+
+/// Writes a file, and makes the folders above it.
+pub fn write(path: &Path, bytes: &[u8]) {
+    fs::create_dir_all(path.parent().expect("parent")).expect("folder");
+    let mut file = fs::File::create(path).expect("file");
+    file.write_all(bytes).expect("written");
+}
+
+/// Copies a folder with all that is in it.
+pub fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("folder");
+    for entry in fs::read_dir(from).expect("folder") {
+        let entry = entry.expect("entry");
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).map(|_| ()).expect("copied");
+        }
+    }
 }
 
 /// An RSS 2.0 document around items.

@@ -10,12 +10,14 @@ mod house;
 mod identity;
 mod jekyll;
 mod maintain;
+mod model;
 mod outputs;
 mod poll;
 mod properties;
 mod python;
 mod readme;
-
 mod seeds;
 mod topics;
+mod torture;
+mod twin;
 mod world;
