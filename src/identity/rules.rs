@@ -88,6 +88,7 @@ pub fn decide(document: &[Identity], known: &[Known]) -> Decisions {
             matched[i] = by_url(entry, known, |key| taken.get(&key).map(|at| &document[*at]));
         }
     }
+    one_entry_each(document, &mut matched);
     for (found, _) in matched.iter().flatten() {
         taken.entry(found.key).or_insert(usize::MAX);
     }
@@ -102,6 +103,33 @@ pub fn decide(document: &[Identity], known: &[Known]) -> Decisions {
         decisions.push(Decision { key, rule, known: record, repeats });
     }
     Decisions { list: decisions, id_reset: reset }
+}
+
+/// Of several entries that were taken for one known entry only the nearest to it is that entry: the
+/// others would count as repeated, and be lost. Which one is does not depend on their order.
+fn one_entry_each(document: &[Identity], matched: &mut [Option<(&Found, u8)>]) {
+    let mut nearest: HashMap<EntryKey, usize> = HashMap::new();
+    let distance = |i: usize, found: &Found, rule: u8| {
+        let (entry, record) = (&document[i], &found.record);
+        (rule, entry.text != record.text, entry.title != record.title, !same_claim(entry, record), entry.discriminated)
+    };
+    for (i, found) in matched.iter().enumerate() {
+        let Some((found, rule)) = found else { continue };
+        let at = nearest.entry(found.key).or_insert(i);
+        if matched[*at].is_some_and(|(other, of)| distance(i, found, *rule) < distance(*at, other, of)) {
+            *at = i;
+        }
+    }
+    for (i, found) in matched.iter_mut().enumerate() {
+        let Some((key, rule)) = found.map(|(found, rule)| (found.key, rule)) else { continue };
+        let (entry, is_it) = (&document[i], &document[nearest[&key]]);
+        let (title, text) = (entry.title != is_it.title, entry.text != is_it.text);
+        // Guid and title say more than the link does.
+        let is_other = if rule == 4 { title || text } else { title && text };
+        if is_other && entry.dedup != Dedup::Url {
+            *found = None;
+        }
+    }
 }
 
 /// True when the feed dealt its ids anew: many matches by guid, and too many of them say nothing
@@ -158,11 +186,11 @@ fn by_url<'a, 'd>(
         // Another entry of this document is the known one already.
         return (other.title == entry.title && other.text == entry.text).then_some((found, 4));
     }
-    if entry.link_is_shared {
-        // Several entries of this document have the link: it says nothing here.
-        return (same_text || (same_feed && same_claim(entry, record))).then_some((found, 4));
-    }
     let reused = same_feed && guids_differ(entry, record) && entry.title != record.title && !same_text;
+    if entry.link_is_shared {
+        // Several entries of this document have the link: it says little here.
+        return (same_text || (same_feed && same_claim(entry, record) && !reused)).then_some((found, 4));
+    }
     (!reused).then_some((found, 4))
 }
 
