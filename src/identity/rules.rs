@@ -1,6 +1,6 @@
 //! The rules that say which known entry an entry is, or that it is new.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 use super::Identity;
 use crate::model::{Dedup, EntryKey, Fingerprint, Found, Record};
@@ -93,13 +93,17 @@ pub fn decide(document: &[Identity], known: &[Known]) -> Decisions {
         taken.entry(found.key).or_insert(usize::MAX);
     }
     let mut decisions: Vec<Decision> = Vec::with_capacity(document.len());
-    let mut met: HashSet<EntryKey> = HashSet::new();
+    let mut met: HashMap<EntryKey, &Identity> = HashMap::new();
     for ((entry, known), matched) in document.iter().zip(known).zip(matched) {
-        let (key, rule, record) = match matched.or_else(|| by_text(entry, known, |key| taken.contains_key(&key))) {
+        let (mut key, rule, mut record) = match matched.or_else(|| by_text(entry, known, |key| taken.contains_key(&key))) {
             Some((found, rule)) => (found.key, rule, Some(found.record.clone())),
             None => new_key(entry, known),
         };
-        let repeats = !met.insert(key);
+        if met.get(&key).is_some_and(|other| is_other(entry, other)) {
+            // A guid that was given to a second entry made the same key: the text has to serve.
+            (key, record) = (entry.key_by_text(), None);
+        }
+        let repeats = met.insert(key, entry).is_some();
         decisions.push(Decision { key, rule, known: record, repeats });
     }
     Decisions { list: decisions, id_reset: reset }
@@ -121,15 +125,15 @@ fn one_entry_each(document: &[Identity], matched: &mut [Option<(&Found, u8)>]) {
         }
     }
     for (i, found) in matched.iter_mut().enumerate() {
-        let Some((key, rule)) = found.map(|(found, rule)| (found.key, rule)) else { continue };
-        let (entry, is_it) = (&document[i], &document[nearest[&key]]);
-        let (title, text) = (entry.title != is_it.title, entry.text != is_it.text);
-        // Guid and title say more than the link does.
-        let is_other = if rule == 4 { title || text } else { title && text };
-        if is_other && entry.dedup != Dedup::Url {
-            *found = None;
-        }
+        let Some(key) = found.map(|(found, _)| found.key) else { continue };
+        let is_other = is_other(&document[i], &document[nearest[&key]]);
+        found.take_if(|_| is_other);
     }
+}
+
+/// True when two entries of a document cannot be one.
+fn is_other(entry: &Identity, other: &Identity) -> bool {
+    entry.dedup != Dedup::Url && (entry.title != other.title || entry.text != other.text)
 }
 
 /// True when the feed dealt its ids anew: many matches by guid, and too many of them say nothing
