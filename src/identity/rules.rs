@@ -95,14 +95,16 @@ pub fn decide(document: &[Identity], known: &[Known]) -> Decisions {
     let mut decisions: Vec<Decision> = Vec::with_capacity(document.len());
     let mut met: HashMap<EntryKey, &Identity> = HashMap::new();
     for ((entry, known), matched) in document.iter().zip(known).zip(matched) {
-        let (mut key, rule, mut record) = match matched.or_else(|| by_text(entry, known, |key| taken.contains_key(&key))) {
+        let found = matched.or_else(|| by_text(entry, known, |key| taken.contains_key(&key)));
+        let (key, rule, record) = match found {
             Some((found, rule)) => (found.key, rule, Some(found.record.clone())),
             None => new_key(entry, known),
         };
-        if met.get(&key).is_some_and(|other| is_other(entry, other)) {
+        let (key, rule, record) = match met.get(&key) {
             // A guid that was given to a second entry made the same key: the text has to serve.
-            (key, record) = (entry.key_by_text(), None);
-        }
+            Some(other) if is_other(entry, other) => (entry.key_by_text(), 6, None),
+            _ => (key, rule, record),
+        };
         let repeats = met.insert(key, entry).is_some();
         decisions.push(Decision { key, rule, known: record, repeats });
     }
