@@ -11,6 +11,7 @@ mod identity;
 mod jekyll;
 mod maintain;
 mod model;
+mod newsroom;
 mod outputs;
 mod poll;
 mod properties;

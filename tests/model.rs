@@ -45,7 +45,7 @@ fn url(n: usize) -> CanonicalUrl {
 
 /// Plain keys of the addresses, and others.
 fn key(n: usize) -> EntryKey {
-    if n % 2 == 0 { EntryKey::of(url(n / 2).as_str()) } else { EntryKey::of(&format!("discriminated {n}")) }
+    if n.is_multiple_of(2) { EntryKey::of(url(n / 2).as_str()) } else { EntryKey::of(&format!("discriminated {n}")) }
 }
 
 fn feed(n: usize) -> FeedId {

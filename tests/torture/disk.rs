@@ -10,7 +10,8 @@ use std::sync::{Arc, Mutex};
 
 use feedmill::disk::Disk;
 
-use super::faults::{Dice, Does, Fate, Faults, Turn};
+use super::faults::{Does, Fate, Faults, Turn};
+use crate::newsroom::Dice;
 
 /// The disk as one process sees it.
 #[derive(Debug)]
@@ -42,6 +43,8 @@ enum Node {
 struct Content {
     now: Arc<Vec<u8>>,
     synced: Arc<Vec<u8>>,
+    /// So many bytes from its beginning on were not touched since.
+    intact: usize,
 }
 
 #[derive(Clone, Debug)]
@@ -95,7 +98,7 @@ impl Platter {
     pub fn put(&mut self, path: &str, bytes: &[u8]) {
         let path = Path::new(path);
         self.make_folder(path.parent().expect("a folder"));
-        self.open(path).expect("a file").now = Arc::new(bytes.to_vec());
+        self.open(path).expect("a file").put(0, bytes);
         self.sync_all();
     }
 
@@ -111,7 +114,7 @@ impl Platter {
             Fate::Torn => self.files.values_mut().for_each(|file| file.tear(2)),
             Fate::Mixed(_) => {
                 self.names = self.survivors(&mut dice);
-                self.files.values_mut().for_each(|file| file.tear(dice.below(6)));
+                self.files.values_mut().for_each(|file| file.tear(dice.below(5)));
             }
         }
         // What lies in a folder that is gone cannot be reached.
@@ -120,7 +123,7 @@ impl Platter {
         self.names.retain(|path, _| reachable(path));
         self.durable = self.names.clone();
         self.pending.clear();
-        self.files.values_mut().for_each(|file| file.synced = Arc::clone(&file.now));
+        self.files.values_mut().for_each(Content::sync);
     }
 
     /// The durable names with some of the later changes: one that is lost takes along those that
@@ -178,7 +181,7 @@ impl Platter {
             }
             self.next += 1;
             let empty = Arc::new(Vec::new());
-            self.files.insert(self.next, Content { now: Arc::clone(&empty), synced: empty });
+            self.files.insert(self.next, Content { now: Arc::clone(&empty), synced: empty, intact: 0 });
             self.change(Naming::Make(path.to_owned(), Node::File(self.next)));
         }
         let id = self.id(path)?;
@@ -203,31 +206,40 @@ impl Platter {
     fn sync_all(&mut self) {
         self.durable = self.names.clone();
         self.pending.clear();
-        self.files.values_mut().for_each(|file| file.synced = Arc::clone(&file.now));
+        self.files.values_mut().for_each(Content::sync);
     }
 }
 
 impl Content {
+    fn sync(&mut self) {
+        self.synced = Arc::clone(&self.now);
+        self.intact = self.now.len();
+    }
+
+    /// Cuts the file and writes behind that.
+    fn put(&mut self, at: usize, bytes: &[u8]) {
+        let mut all = self.now.to_vec();
+        all.resize(at, 0);
+        all.extend_from_slice(bytes);
+        self.now = Arc::new(all);
+        self.intact = self.intact.min(at);
+    }
+
     /// What is left of bytes that were not synced.
     fn tear(&mut self, how: usize) {
         if self.now == self.synced {
             return;
         }
-        let common = self.now.iter().zip(&*self.synced).take_while(|(now, synced)| now == synced).count();
+        let (now, intact) = (&self.now, self.intact);
         self.now = match how {
             0 => Arc::clone(&self.synced),
-            1 => Arc::clone(&self.now),
-            // The bytes that were new end in the middle.
-            2 => Arc::new(self.now[..common + (self.now.len() - common) / 2].to_vec()),
+            1 => Arc::clone(now),
+            // The new bytes end in the middle.
+            2 => Arc::new(now[..intact + (now.len() - intact) / 2].to_vec()),
             // The length is there and the bytes are not.
-            3 => {
-                let mut zeros = self.now[..common].to_vec();
-                zeros.resize(self.now.len(), 0);
-                Arc::new(zeros)
-            }
-            4 => Arc::new(self.now[..common].to_vec()),
-            // The file was emptied, and that is all.
-            _ => Arc::new(if common == self.synced.len() { self.synced.to_vec() } else { Vec::new() }),
+            3 => Arc::new([&now[..intact], &vec![0; now.len() - intact]].concat()),
+            // It was cut, and that is all.
+            _ => Arc::new(now[..intact].to_vec()),
         };
     }
 }
@@ -308,18 +320,14 @@ impl Disk for FaultDisk {
 
     fn write(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
         self.fill("write", path, bytes, |platter, bytes| {
-            platter.open(path)?.now = Arc::new(bytes.to_vec());
+            platter.open(path)?.put(0, bytes);
             Ok(())
         })
     }
 
     fn append(&self, path: &Path, at: u64, bytes: &[u8]) -> io::Result<()> {
         self.fill("append to", path, bytes, |platter, bytes| {
-            let file = platter.open(path)?;
-            let mut all = file.now.to_vec();
-            all.resize(usize::try_from(at).expect("small"), 0);
-            all.extend_from_slice(bytes);
-            file.now = Arc::new(all);
+            platter.open(path)?.put(usize::try_from(at).expect("small"), bytes);
             Ok(())
         })
     }
@@ -327,8 +335,7 @@ impl Disk for FaultDisk {
     fn sync(&self, path: &Path) -> io::Result<()> {
         self.step("sync", path, Does::Change, |platter| {
             let id = platter.id(path)?;
-            let file = platter.files.get_mut(&id).expect("file");
-            file.synced = Arc::clone(&file.now);
+            platter.files.get_mut(&id).expect("file").sync();
             Ok(())
         })
     }

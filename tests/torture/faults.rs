@@ -119,21 +119,3 @@ impl Fault {
         }
     }
 }
-
-/// Numbers that look random and are the same for the same seed (splitmix64).
-pub struct Dice(pub u64);
-
-impl Dice {
-    pub fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// 0 to `below` - 1.
-    pub fn below(&mut self, below: usize) -> usize {
-        usize::try_from(self.next() % below.max(1) as u64).expect("small")
-    }
-}

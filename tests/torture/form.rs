@@ -41,7 +41,7 @@ pub fn form(place: &Place, times: Option<Times>) -> Form {
                 let line = ledger_line(line, times.is_some());
                 *form.entry(format!("line {}", equal(&line))).or_default() += "I";
             }
-        } else if name.ends_with(".zst") {
+        } else if path.extension().is_some_and(|e| e == "zst") {
             let raw = RawPoll::from_bytes(&bytes).unwrap_or_else(|e| panic!("{name}: {e}"));
             for fragment in raw.fragments {
                 let answer = format!("{:?}", raw.answer);
