@@ -9,6 +9,7 @@ mod histories;
 mod house;
 mod identity;
 mod jekyll;
+mod kill;
 mod maintain;
 mod model;
 mod newsroom;
