@@ -5,6 +5,7 @@
 mod archive;
 mod daemon;
 mod floors;
+mod full;
 mod histories;
 mod house;
 mod identity;
