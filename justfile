@@ -34,6 +34,14 @@ corpus:
     target/feedparser/bin/python tests/corpus/oracle.py "${FEEDMILL_CORPORA:-../shared/corpora}" > target/oracle.jsonl
     FEEDMILL_ORACLE=target/oracle.jsonl cargo test --locked --test main corpus:: -- --nocapture
 
+# Every call to disk and index fails in every way, and the power goes at every call (about an hour in a debug build).
+torture:
+    FEEDMILL_TORTURE=1 cargo test --locked --test main torture:: -- --nocapture
+
+# The real binary is killed so many times while its feeds change. FEEDMILL_SEED takes the seed that a failure printed.
+kill-loop kills="500":
+    FEEDMILL_KILLS={{kills}} cargo test --locked --test main kill:: -- --nocapture
+
 # The demo: feeds from data/samples, no network.
 demo:
     cargo run --locked -- --config config/demo.yaml poll

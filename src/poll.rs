@@ -21,6 +21,7 @@ use crate::model::{Entry, EntryKey, FeedId, FeedMeta, Found, Timestamp, Validato
 use crate::normalize::{self, Reject};
 use crate::plan::{self, Plan};
 use crate::read::{self, Hints, ReadError, ReadFeed};
+use crate::topic;
 
 /// A finished feed waits this long for those before it, so that an article which two feeds bring
 /// in the same round goes to the same feed whichever server is faster today.
@@ -421,7 +422,8 @@ where
         records.extend(plan.sightings.iter().map(keep::remember_sighting));
         let stale = keep::touched(&records, &self.config.topics);
         let ledger = self.archive.position().await?;
-        self.index.commit(Committed { records, ledger, stale, ..Committed::default() }).await?;
+        let topics = topic::rules(&self.config.topics);
+        self.index.commit(Committed { records, topics, ledger, stale, ..Committed::default() }).await?;
         Ok(())
     }
 

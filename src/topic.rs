@@ -2,7 +2,7 @@
 
 use unicode_normalization::UnicodeNormalization;
 
-use crate::model::{FeedId, FeedSelection, Fingerprint, Place, Post, Topic};
+use crate::model::{FeedId, FeedSelection, Fingerprint, Place, Post, Topic, TopicId};
 use crate::normalize::plain;
 
 /// Version of matching: a change makes every topic match anew.
@@ -50,6 +50,11 @@ impl Subject {
             Place::Tags => &self.tags,
         }
     }
+}
+
+/// Topics with the names of their rules.
+pub fn rules(topics: &[Topic]) -> Vec<(TopicId, Fingerprint)> {
+    topics.iter().map(|topic| (topic.id.clone(), rule(topic))).collect()
 }
 
 /// Names what decides membership, so that a changed rule is seen as another one.

@@ -84,6 +84,7 @@ impl FolderArchive {
         if self.marked.load(Ordering::Relaxed) {
             return Ok(());
         }
+        crate::disk::found(&*self.disk, &self.root).map_err(|e| failed(&self.root, "made", e))?;
         let marker = self.root.join(UNCLEAN);
         self.make_parent(&marker)?;
         self.disk.write(&marker, b"").map_err(|e| failed(&marker, "written", e))?;
@@ -93,11 +94,11 @@ impl FolderArchive {
     }
 
     /// A new folder is durable only when its parent is.
-    fn folders_above(&self, file: &Path) -> impl Iterator<Item = PathBuf> {
+    pub(super) fn folders_above(&self, file: &Path) -> impl Iterator<Item = PathBuf> {
         file.ancestors().skip(1).take_while(|folder| folder.starts_with(&self.root)).map(Path::to_owned)
     }
 
-    fn sync_folders(&self, folders: &BTreeSet<PathBuf>) -> Result<(), ArchiveError> {
+    pub(super) fn sync_folders(&self, folders: &BTreeSet<PathBuf>) -> Result<(), ArchiveError> {
         folders.iter().try_for_each(|folder| self.disk.sync_folder(folder).map_err(|e| failed(folder, "synced", e)))
     }
 
@@ -298,10 +299,11 @@ impl FolderArchive {
     }
 
     fn replace_small(&self, relative: &str, text: &str) -> Result<(), ArchiveError> {
+        let path = self.root.join(relative);
         if self.read_small(relative)?.as_deref() == Some(text) {
-            return Ok(());
+            return self.keep_name(&path);
         }
-        self.replace(&self.root.join(relative), text.as_bytes())
+        self.replace(&path, text.as_bytes())
     }
 
     /// Replaces a file whole and durably.
@@ -315,6 +317,12 @@ impl FolderArchive {
     /// Gives a temporary file its last name, durably.
     pub(super) fn put_in_place(&self, path: &Path) -> Result<(), ArchiveError> {
         self.disk.rename(&crate::disk::temporary(path), path).map_err(|e| failed(path, "put in place", e))?;
+        self.keep_name(path)
+    }
+
+    /// Makes a file's name durable. One that is there already need not be: a former run may have
+    /// failed between renaming and this.
+    fn keep_name(&self, path: &Path) -> Result<(), ArchiveError> {
         let folder = path.parent().unwrap_or(&self.root);
         self.disk.sync_folder(folder).map_err(|e| failed(folder, "synced", e))
     }
@@ -322,6 +330,8 @@ impl FolderArchive {
     fn facts(&self, authority: &str, now: Timestamp) -> Result<SiteFacts, ArchiveError> {
         let relative = "_ledger/site.json";
         if let Some(text) = self.read_small(relative)? {
+            // Ids are published that are made of it.
+            self.keep_name(&self.root.join(relative))?;
             return serde_json::from_str(&text)
                 .map_err(|e| ArchiveError::Damaged { path: self.root.join(relative), cause: e.to_string() });
         }
@@ -345,7 +355,7 @@ impl FolderArchive {
             if name.starts_with('.') || (name.starts_with('_') && !below) {
                 continue;
             }
-            if path.is_dir() {
+            if self.disk.is_folder(&path).map_err(|e| unread(&path, e))? {
                 self.walk(&path, below, found)?;
             } else if below
                 && path.extension().is_some_and(|e| e == "md" || e == "markdown" || e == "html" || e == "htm")
@@ -361,7 +371,7 @@ impl FolderArchive {
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
             if name.ends_with(".jsonl.zst") && !name.starts_with('.') {
                 found.extend(path.strip_prefix(&self.root).ok().and_then(Path::to_str).map(str::to_owned));
-            } else if path.is_dir() {
+            } else if self.disk.is_folder(&path).map_err(|e| unread(&path, e))? {
                 self.walk_raw(&path, found)?;
             }
         }

@@ -106,6 +106,12 @@ impl Identity {
         self.guid.as_deref().is_some_and(|guid| is_uri(guid) || is_uuid(guid))
     }
 
+    /// The key with the text as discriminator.
+    fn key_by_text(&self) -> EntryKey {
+        let base = self.canonical.as_ref().map_or_else(|| format!("feed:{}", self.feed), ToString::to_string);
+        EntryKey::of(&format!("{base}\ntext:{}", self.text.hex()))
+    }
+
     /// Of the guid.
     pub fn guid_fingerprint(&self) -> Option<Fingerprint> {
         self.guid.as_deref().map(Fingerprint::of)

@@ -82,6 +82,9 @@ pub struct Takedown {
 pub struct Committed {
     /// The records.
     pub records: Vec<Remember>,
+    /// Today's topics with their rules, which were applied to the records. Topics and rules that are
+    /// not among them miss these records from now on: they have to be made anew when they come back.
+    pub topics: Vec<(TopicId, Fingerprint)>,
     /// How far the ledger is known after this.
     pub ledger: LedgerPosition,
     /// Topics whose published files are stale from now on.
@@ -97,7 +100,7 @@ pub trait Index: Send + Sync {
     /// Puts records durably.
     fn commit(&self, committed: Committed) -> impl Future<Output = Result<(), IndexError>> + Send;
     /// Forgets an entry: its record goes, and whatever it would be recognised by (its key and its
-    /// marks) says so from now on.
+    /// marks) says so from now on. All published files are stale.
     fn forget(&self, takedown: Takedown) -> impl Future<Output = Result<(), IndexError>> + Send;
     /// The latest entries that were taken down out of a topic, newest first; their marks are left out.
     fn taken_down(

@@ -24,6 +24,9 @@ const CACHE: u64 = 64 << 20;
 /// Where the state store keeps how far the ledger is known.
 const LEDGER: &[u8] = b"ledger";
 
+/// … and under this and its id what a topic was last made from.
+const PUBLISHED: &[u8] = b"published:";
+
 /// The index in a folder of the local disk.
 #[derive(Clone, Debug)]
 pub struct SledIndex {
@@ -168,6 +171,13 @@ impl SledIndex {
         let key = takedown.key;
         let entries = self.entries()?;
         let wrong = |e: sled::Error| failed(&self.shared.root, "written", e);
+        // Topics that the config does not have today may show the entry when they come back.
+        let mut stale = Batch::default();
+        for item in self.shared.state.scan_prefix(PUBLISHED).keys() {
+            stale.remove(item.map_err(wrong)?);
+        }
+        self.shared.state.apply_batch(stale).map_err(wrong)?;
+        self.settle(&self.shared.state, "state")?;
         let mut forgotten = Batch::default();
         forgotten.insert(key.bytes(), &[VERSION]);
         for mark in &takedown.marks {
@@ -208,7 +218,7 @@ impl SledIndex {
         let wrong = |e: sled::Error| failed(&self.shared.root, "written", e);
         // The position first: whatever happens then, the index knows that it knows nothing.
         self.shared.state.remove(LEDGER).map_err(wrong)?;
-        for item in self.shared.state.scan_prefix(b"published:").keys() {
+        for item in self.shared.state.scan_prefix(PUBLISHED).keys() {
             self.shared.state.remove(item.map_err(wrong)?).map_err(wrong)?;
         }
         self.settle(&self.shared.state, "state")?;
@@ -235,16 +245,20 @@ impl SledIndex {
             for alias in &remember.aliases {
                 aliases.insert(alias.fingerprint().bytes(), remember.key.bytes());
             }
-            for (rule, belongs) in &remember.topics {
-                // A place holds the date: one that changed would show the entry twice.
-                if let Some(former) = &former {
-                    order.remove(place(*rule, former.record.date, remember.key));
+            // A place holds the date: one that changed would show the entry twice, also under a rule
+            // that is not in the config today.
+            if let Some(former) = &former {
+                for rule in self.ordered_rules()? {
+                    order.remove(place(rule, former.record.date, remember.key));
                 }
+            }
+            for (rule, belongs) in &remember.topics {
                 let place = place(*rule, remember.record.date, remember.key);
                 if *belongs { order.insert(place, &[]) } else { order.remove(place) }
             }
         }
         let apply = |tree: &Tree, batch| tree.apply_batch(batch).map_err(|e| failed(&self.shared.root, "written", e));
+        apply(&entries.rules, self.outdated_rules(committed)?)?;
         // Aliases and order first: a record that is there has all that leads to it.
         apply(&entries.aliases, aliases)?;
         apply(&entries.order, order)?;
@@ -255,16 +269,53 @@ impl SledIndex {
         }
         apply(&entries.rules, complete)?;
         self.settle(&entries.db, "entries")?;
-        self.put_ledger(&committed.ledger, &committed.stale)
+        self.put_ledger(committed)
+    }
+
+    /// Every rule that has places in the order.
+    fn ordered_rules(&self) -> Result<Vec<Fingerprint>, IndexError> {
+        let order = &self.entries()?.order;
+        let mut rules = Vec::new();
+        let mut from = Vec::new();
+        while let Some(item) = order.range(from..).next() {
+            let (place, _) = item.map_err(|e| failed(&self.shared.root, "read", e))?;
+            let Some(rule) = place.get(..16).and_then(Fingerprint::from_bytes) else { break };
+            rules.push(rule);
+            from = [&rule.bytes()[..], &[u8::MAX; PLACE]].concat();
+        }
+        Ok(rules)
+    }
+
+    /// Rules that miss the records of a commit.
+    fn outdated_rules(&self, committed: &Committed) -> Result<Batch, IndexError> {
+        let mut outdated = Batch::default();
+        if committed.records.is_empty() {
+            return Ok(outdated);
+        }
+        for rule in self.entries()?.rules.iter().keys() {
+            let rule = rule.map_err(|e| failed(&self.shared.root, "read", e))?;
+            if !committed.topics.iter().any(|(_, applied)| rule == applied.bytes()) {
+                outdated.remove(rule);
+            }
+        }
+        Ok(outdated)
     }
 
     /// Together in one batch: a ledger that is known always has its topics published or marked.
-    fn put_ledger(&self, position: &LedgerPosition, stale: &[TopicId]) -> Result<(), IndexError> {
-        let value = serde_json::to_vec(position).map_err(|e| failed(&self.shared.root, "written", e))?;
+    fn put_ledger(&self, committed: &Committed) -> Result<(), IndexError> {
+        let value = serde_json::to_vec(&committed.ledger).map_err(|e| failed(&self.shared.root, "written", e))?;
         let mut batch = Batch::default();
         batch.insert(LEDGER, value);
-        for topic in stale {
+        for topic in &committed.stale {
             batch.remove(published_key(topic));
+        }
+        if !committed.records.is_empty() {
+            for published in self.shared.state.scan_prefix(PUBLISHED).keys() {
+                let published = published.map_err(|e| failed(&self.shared.root, "read", e))?;
+                if !committed.topics.iter().any(|(topic, _)| published == published_key(topic)) {
+                    batch.remove(published);
+                }
+            }
         }
         self.shared.state.apply_batch(batch).map_err(|e| failed(&self.shared.root, "written", e))?;
         self.settle(&self.shared.state, "state")
@@ -430,9 +481,12 @@ impl Index for SledIndex {
     }
 }
 
+/// Length of a place in the order (bytes).
+const PLACE: usize = 16 + 8 + 32;
+
 /// Newest first, then key: rule, inverted milliseconds, key.
 fn place(rule: Fingerprint, date: Timestamp, key: EntryKey) -> Vec<u8> {
-    let mut place = Vec::with_capacity(56);
+    let mut place = Vec::with_capacity(PLACE);
     place.extend_from_slice(rule.bytes());
     place.extend_from_slice(&latest_first(date));
     place.extend_from_slice(key.bytes());
@@ -462,7 +516,7 @@ fn decode_takedown(place: &[u8], value: &[u8]) -> Option<Takedown> {
 }
 
 fn published_key(topic: &TopicId) -> Vec<u8> {
-    format!("published:{topic}").into_bytes()
+    [PUBLISHED, topic.to_string().as_bytes()].concat()
 }
 
 fn open_store(path: &Path) -> Result<Db, IndexError> {

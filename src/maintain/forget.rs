@@ -53,7 +53,12 @@ pub async fn entry<I: Index, A: Archive>(
     let found = find(index, what).await?.ok_or_else(|| ForgetError::Unknown(what.to_owned()))?;
     let lines = archive.lines_after(&LedgerPosition::default()).await?;
     let post = match PostPath::parse(&found.record.path) {
-        Some(path) => archive.read(&path).await.ok(),
+        Some(path) => match archive.read(&path).await {
+            Ok(post) => Some(post),
+            // Without the marks of its text the entry would come back under another address.
+            Err(error @ ArchiveError::Read { .. }) if !error.is_absence() => return Err(error.into()),
+            Err(_) => None,
+        },
         None => None,
     };
     let marks = marks(&found, post.as_ref(), &lines);

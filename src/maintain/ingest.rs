@@ -73,7 +73,8 @@ pub async fn catch_up<I: Index, A: Archive>(
     for portion in lines.chunks(PORTION) {
         let seen = look(archive, config, portion).await?;
         let records = remember_all(index, seen).await?;
-        index.commit(Committed { records, ledger: known.clone(), ..Committed::default() }).await?;
+        let topics = topic::rules(&config.topics);
+        index.commit(Committed { records, topics, ledger: known.clone(), ..Committed::default() }).await?;
         for line in portion.iter().filter(|line| line.op == Op::Forget) {
             index.forget(takedown(line)).await?;
         }
@@ -83,7 +84,7 @@ pub async fn catch_up<I: Index, A: Archive>(
     let stale = config.topics.iter().map(|t| t.id.clone()).collect();
     // An index that began empty has seen every post with today's rules.
     let complete = config.topics.iter().map(topic::rule).filter(|_| known.is_empty()).collect();
-    index.commit(Committed { records: Vec::new(), ledger: position, stale, complete }).await?;
+    index.commit(Committed { ledger: position, stale, complete, ..Committed::default() }).await?;
     Ok(lines.len())
 }
 
