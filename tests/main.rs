@@ -4,6 +4,7 @@
 
 mod archive;
 mod daemon;
+mod damage;
 mod floors;
 mod histories;
 mod house;
