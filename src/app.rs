@@ -257,7 +257,8 @@ impl App {
             return self.with_poller(true, async |poller| {
                 heal(poller).await?;
                 let now = poller.clock.now();
-                let done = import::folder(&*poller.archive, path, now, &progress).await?;
+                let (index, archive) = (&*poller.index, &*poller.archive);
+                let done = import::folder(index, archive, &self.config, path, now, &progress).await?;
                 ingest::catch_up(&*poller.index, &*poller.archive, &self.config, |_, _| {}).await?;
                 poller.archive.settle().await.map_err(PollError::from)?;
                 publish_stale(poller).await?;

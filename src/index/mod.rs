@@ -100,6 +100,8 @@ pub trait Index: Send + Sync {
     fn by_path(&self, path: &str) -> impl Future<Output = Result<Option<Found>, IndexError>> + Send;
     /// The record of a key.
     fn record(&self, key: &EntryKey) -> impl Future<Output = Result<Option<Record>, IndexError>> + Send;
+    /// The records of many keys, one answer a key.
+    fn by_keys(&self, keys: Vec<EntryKey>) -> impl Future<Output = Result<Vec<Option<Found>>, IndexError>> + Send;
     /// Every record, in key order.
     fn all(&self) -> impl Future<Output = Result<Vec<Found>, IndexError>> + Send;
     /// The newest entries of a topic rule: newest date first, then key. `None` when the rule was

@@ -266,6 +266,11 @@ impl Index for SledIndex {
         Ok(found.map(|found| found.record))
     }
 
+    async fn by_keys(&self, keys: Vec<EntryKey>) -> Result<Vec<Option<Found>>, IndexError> {
+        let find = |entries: &Entries| keys.into_iter().map(|key| entries.found(key)).collect();
+        self.blocking(move |index| index.entries(find)).await
+    }
+
     async fn all(&self) -> Result<Vec<Found>, IndexError> {
         self.blocking(|index| index.entries(Entries::all)).await
     }
