@@ -21,7 +21,7 @@ use crate::model::{Entry, EntryKey, FeedId, FeedMeta, Found, Timestamp, Validato
 use crate::normalize::{self, Reject};
 use crate::plan::{self, Plan};
 use crate::read::{self, Hints, ReadError, ReadFeed};
-use crate::topic;
+use crate::topic::{self, Matcher};
 
 /// A finished feed waits this long for those before it, so that an article which two feeds bring
 /// in the same round goes to the same feed whichever server is faster today.
@@ -417,7 +417,8 @@ where
         }
         let lines = self.archive.write_all(batch).await?;
         round.sources.extend(source);
-        let posts = drafts.iter().zip(&lines).map(|(draft, line)| keep::remember(draft, line, &self.config.topics));
+        let topics = Matcher::new(&self.config.topics);
+        let posts = drafts.iter().zip(&lines).map(|(draft, line)| keep::remember(draft, line, &topics));
         let mut records: Vec<_> = posts.collect();
         records.extend(plan.sightings.iter().map(keep::remember_sighting));
         let stale = keep::touched(&records, &self.config.topics);

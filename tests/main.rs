@@ -6,6 +6,7 @@ mod archive;
 mod broken;
 mod corpus;
 mod daemon;
+mod damage;
 mod floors;
 mod full;
 mod histories;

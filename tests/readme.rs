@@ -51,8 +51,9 @@ fn the_readme_names_every_command() {
     let help = String::from_utf8_lossy(&help.stdout).into_owned();
     let commands = help.split("Commands:\n").nth(1).expect("commands").lines().take_while(|l| !l.trim().is_empty());
     // A narrow terminal breaks descriptions; only names stand at this margin.
-    let named = commands.filter(|l| l.starts_with("  ") && !l.starts_with("   "));
-    let names: Vec<&str> = named.filter_map(|l| l.split_whitespace().next()).filter(|name| *name != "help").collect();
+    let at_margin = commands.filter(|l| l.starts_with("  ") && !l.starts_with("   "));
+    let names: Vec<&str> =
+        at_margin.filter_map(|l| l.split_whitespace().next()).filter(|name| *name != "help").collect();
     assert!(names.len() >= 4, "{names:?}");
     for name in names {
         assert!(readme().contains(&format!("`feedmill {name}")), "the README does not name `{name}`");

@@ -143,10 +143,10 @@ impl Memory {
         *self = Self { feeds: std::mem::take(&mut self.feeds), ..Self::default() };
     }
 
-    /// The store of entries is gone; what the other one knew of the ledger goes with it.
+    /// The store of entries is gone; what the other one knew of the ledger, and of files that were
+    /// made from it, goes with it.
     pub fn lose_entries(&mut self) {
-        let Self { published, feeds, .. } = std::mem::take(self);
-        *self = Self { published, feeds, ..Self::default() };
+        self.clear();
     }
 
     fn newest(&self, rule: Fingerprint, limit: usize) -> Option<Vec<Found>> {
@@ -201,6 +201,11 @@ impl Index for Twin {
 
     async fn record(&self, key: &EntryKey) -> Result<Option<Record>, IndexError> {
         Ok(self.memory().records.get(key).cloned())
+    }
+
+    async fn by_keys(&self, keys: Vec<EntryKey>) -> Result<Vec<Option<Found>>, IndexError> {
+        let memory = self.memory();
+        Ok(keys.into_iter().map(|key| memory.found(key)).collect())
     }
 
     async fn all(&self) -> Result<Vec<Found>, IndexError> {

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use sha2::{Digest, Sha256};
 
 use super::files::{LedgerFiles, Pending};
-use super::{Adopted, Archive, ArchiveError, Batch, Kept, Line, RawPoll, SiteFacts, SourceLine};
+use super::{Adopted, Archive, ArchiveError, Batch, Kept, Line, PostAt, RawPoll, SiteFacts, SourceLine};
 use crate::disk::{Disk, LocalDisk};
 use crate::model::{EntryKey, LedgerPosition, Post, PostPath, Timestamp, hex};
 use crate::post::{self, Layout};
@@ -74,7 +74,12 @@ impl FolderArchive {
             self.disk.rename(&file.written, &file.last).map_err(|e| failed(&file.last, "put in place", e))?;
             folders.extend(file.last.parent().map(Path::to_owned));
         }
-        self.sync_folders(&folders)?;
+        // Another maker's layout may have a folder for every day.
+        if folders.len() <= SYNC_SINGLY
+            || !self.disk.sync_all(&self.root).map_err(|e| failed(&self.root, "synced", e))?
+        {
+            self.sync_folders(&folders)?;
+        }
         Ok(lines)
     }
 
@@ -203,7 +208,8 @@ impl FolderArchive {
                 _ => path = numbered(&adopted.path, number).ok_or(ArchiveError::NoName(adopted.line.key))?,
             }
         }
-        Ok(Line { path: Some(path.to_string()), sha256: Some(sha256_hex(&adopted.bytes)), ..adopted.line })
+        let sha256 = adopted.line.sha256.unwrap_or_else(|| sha256_hex(&adopted.bytes));
+        Ok(Line { path: Some(path.to_string()), sha256: Some(sha256), ..adopted.line })
     }
 
     /// The shortest name that is free, or already this entry's.
@@ -234,7 +240,10 @@ impl FolderArchive {
     }
 
     fn write_temporary(&self, last: &Path, bytes: &[u8], pending: &mut Vec<Pending>) -> Result<(), ArchiveError> {
-        self.make_parent(last)?;
+        // Files of a batch come folder by folder.
+        if pending.last().is_none_or(|before| before.last.parent() != last.parent()) {
+            self.make_parent(last)?;
+        }
         let written = crate::disk::temporary(last);
         pending.push(Pending { written: written.clone(), last: last.to_owned(), is_ledger: false, before: 0 });
         self.disk.write(&written, bytes).map_err(|e| failed(&written, "written", e))
@@ -342,9 +351,22 @@ impl FolderArchive {
     }
 
     fn read_post(&self, path: &PostPath) -> Result<Post, ArchiveError> {
+        parsed(path, &self.read_bytes(path)?)
+    }
+
+    fn read_bytes(&self, path: &PostPath) -> Result<Vec<u8>, ArchiveError> {
         let file = self.root.join(path.as_str());
-        let bytes = self.disk.read(&file, 0).map_err(|e| unread(&file, e))?;
-        post::read(path.as_str(), &bytes).map_err(|cause| ArchiveError::Post { path: path.to_string(), cause })
+        self.disk.read(&file, 0).map_err(|e| unread(&file, e))
+    }
+
+    /// One of many: what is no post is `None`, but a disk that does not answer is an error.
+    fn read_one(&self, at: &PostAt) -> Result<Option<Post>, ArchiveError> {
+        match self.read_bytes(&at.path) {
+            Ok(bytes) if at.is_ours && !post::is_whole(&bytes) => Ok(None),
+            Ok(bytes) => Ok(parsed(&at.path, &bytes).ok()),
+            Err(error) if error.is_absence() => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     fn walk(&self, folder: &Path, in_posts: bool, found: &mut Vec<PostPath>) -> Result<(), ArchiveError> {
@@ -415,17 +437,10 @@ impl Archive for FolderArchive {
         .await
     }
 
-    async fn read_many(&self, paths: Vec<Option<PostPath>>) -> Result<Vec<Option<Post>>, ArchiveError> {
+    async fn read_many(&self, posts: Vec<Option<PostAt>>) -> Result<Vec<Option<Post>>, ArchiveError> {
         self.blocking(move |archive| {
-            let read = |path: Option<PostPath>| match archive.read_post(&path?) {
-                Ok(post) => Some(Ok(post)),
-                // A disk that does not answer must not look like an archive that lost its posts.
-                Err(ArchiveError::Read { path, cause }) if cause.kind() != io::ErrorKind::NotFound => {
-                    Some(Err(ArchiveError::Read { path, cause }))
-                }
-                Err(_) => None,
-            };
-            paths.into_iter().map(|path| read(path).transpose()).collect()
+            let read = |at: Option<PostAt>| at.map_or(Ok(None), |at| archive.read_one(&at));
+            posts.into_iter().map(read).collect()
         })
         .await
     }
@@ -536,6 +551,10 @@ pub(super) fn unread(path: &Path, cause: io::Error) -> ArchiveError {
 
 pub(super) fn failed(path: &Path, what: &'static str, cause: io::Error) -> ArchiveError {
     ArchiveError::Write { path: path.to_owned(), what, cause }
+}
+
+fn parsed(path: &PostPath, bytes: &[u8]) -> Result<Post, ArchiveError> {
+    post::read(path.as_str(), bytes).map_err(|cause| ArchiveError::Post { path: path.to_string(), cause })
 }
 
 /// `a/b.md` as `a/b-2.md`.

@@ -136,11 +136,15 @@ fn nfkc(title: &str) -> String {
 ///
 /// A body that is all pictures has no text; there the markup has to serve.
 pub fn text_fingerprint(body: &str) -> (Fingerprint, bool) {
-    let text = crate::normalize::plain(body);
+    text_fingerprint_of(body, &crate::normalize::plain(body))
+}
+
+/// The same, for whoever has the plain text of the body already.
+pub fn text_fingerprint_of(body: &str, text: &str) -> (Fingerprint, bool) {
     if text.is_empty() {
         return (Fingerprint::of(body), false);
     }
-    (Fingerprint::of(&text), text.chars().count() >= TELLING_TEXT)
+    (Fingerprint::of(text), text.chars().nth(TELLING_TEXT - 1).is_some())
 }
 
 /// Works out what the entries of one document can be recognised by.

@@ -5,7 +5,7 @@ mod sled;
 use std::future::Future;
 use std::path::PathBuf;
 
-pub use sled::SledIndex;
+pub use sled::{Damage, SledIndex, TRY_STORE, is_working, try_store};
 
 use crate::identity::{Alias, Identity, Known};
 use crate::model::{EntryKey, FeedId, Fingerprint, Found, LedgerPosition, Record, Timestamp, TopicId, Validators};
@@ -20,6 +20,14 @@ pub enum IndexError {
         path: PathBuf,
         /// Whoever wrote the lock file.
         pid: String,
+    },
+    /// A store cannot be believed; opened again, the index makes it anew from the archive.
+    #[error("`{}` is damaged: {cause}; the next run makes it anew from the archive", path.display())]
+    Damaged {
+        /// The store's folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        cause: String,
     },
     /// The disk or the store refused.
     #[error("`{}` cannot be {what}: {cause}", path.display())]
@@ -116,6 +124,8 @@ pub trait Index: Send + Sync {
     fn by_path(&self, path: &str) -> impl Future<Output = Result<Option<Found>, IndexError>> + Send;
     /// The record of a key.
     fn record(&self, key: &EntryKey) -> impl Future<Output = Result<Option<Record>, IndexError>> + Send;
+    /// The records of many keys, one answer a key.
+    fn by_keys(&self, keys: Vec<EntryKey>) -> impl Future<Output = Result<Vec<Option<Found>>, IndexError>> + Send;
     /// Every record, in key order.
     fn all(&self) -> impl Future<Output = Result<Vec<Found>, IndexError>> + Send;
     /// The newest entries of a topic rule: newest date first, then key. `None` when the rule was

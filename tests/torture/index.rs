@@ -112,6 +112,10 @@ impl<I: Halves> Index for FaultIndex<I> {
         self.read("record", self.inner.record(key)).await
     }
 
+    async fn by_keys(&self, keys: Vec<EntryKey>) -> Result<Vec<Option<Found>>, IndexError> {
+        self.read("by_keys", self.inner.by_keys(keys)).await
+    }
+
     async fn all(&self) -> Result<Vec<Found>, IndexError> {
         self.read("all", self.inner.all()).await
     }

@@ -193,7 +193,7 @@ async fn perform<I: Halves>(process: &Process<I>, site: &Site, work: &Work) -> R
         }
         Work::Import(folder) => {
             heal::all(index, archive, config, now).await.map_err(said)?;
-            import::folder(archive, folder, now, |_, _| {}).await.map_err(said)?;
+            import::folder(index, archive, config, folder, now, |_, _| {}).await.map_err(said)?;
             ingest::catch_up(index, archive, config, |_, _| {}).await.map_err(said)?;
             archive.settle().await.map_err(said)?;
             publish(process, site, false).await
