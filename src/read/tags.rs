@@ -111,6 +111,10 @@ pub(super) struct Tags<'t> {
     over: Over,
     /// Where the next `]]>` was last looked for, and where that one ends.
     section: Range<usize>,
+    /// The same of `-->`.
+    comment: Range<usize>,
+    /// A start tag was read.
+    has_begun: bool,
 }
 
 /// From where on a kind of markup finds no end any more.
@@ -129,7 +133,16 @@ impl Over {
 
 impl<'t> Tags<'t> {
     pub fn of(text: &'t str) -> Self {
-        Self { text, at: 0, doctype: None, runaway: false, over: Over::NEVER, section: 0..0 }
+        Self {
+            text,
+            at: 0,
+            doctype: None,
+            runaway: false,
+            over: Over::NEVER,
+            section: 0..0,
+            comment: 0..0,
+            has_begun: false,
+        }
     }
 
     /// Behind the last tag that was read.
@@ -161,9 +174,8 @@ impl<'t> Tags<'t> {
     fn declaration(&mut self, from: usize) -> usize {
         let rest = &self.bytes()[from..];
         if rest.starts_with(b"<!--") {
-            let over = self.over.comments;
-            let end = if from < over { self.behind(from + 4, b"-->") } else { None };
-            self.over.comments = end.map_or(over.min(from), |_| over);
+            let end = self.comment_end(from + 4);
+            self.runaway |= end.is_none();
             end.unwrap_or(from + 4)
         } else if rest.starts_with(b"<![CDATA[") {
             let end = self.cdata_end(from + 9);
@@ -171,7 +183,8 @@ impl<'t> Tags<'t> {
             end.unwrap_or(from + 9)
         } else {
             let over = self.over.declarations;
-            let end = if from < over { self.doctype_end(from + 2) } else { None };
+            // Behind the root nothing is declared.
+            let end = if from < over && !self.has_begun { self.doctype_end(from + 2) } else { None };
             self.over.declarations = end.map_or(over.min(from), |_| over);
             if let Some(end) = end
                 && rest.get(2..9).is_some_and(|word| word.eq_ignore_ascii_case(b"doctype"))
@@ -180,6 +193,25 @@ impl<'t> Tags<'t> {
             }
             end.unwrap_or(from + 2)
         }
+    }
+
+    /// Behind the comment whose text begins at `from`; `None` when nobody ended it: it runs into the
+    /// next one, or out of its entry.
+    fn comment_end(&mut self, from: usize) -> Option<usize> {
+        if from >= self.over.comments {
+            return None;
+        }
+        if from < self.comment.start || from + 3 > self.comment.end {
+            let Some(end) = self.behind(from, b"-->") else {
+                self.over.comments = from;
+                return None;
+            };
+            self.comment = from..end;
+        }
+        let end = self.comment.end;
+        let text = &self.bytes()[from..end];
+        let runs_on = memmem::find(text, b"<!--").is_some() || leaves_entry(text);
+        (!runs_on).then_some(end)
     }
 
     /// Behind the CDATA section whose text begins at `from`; `None` when nobody ended it.
@@ -298,6 +330,7 @@ impl<'t> Tags<'t> {
     fn start_tag(&mut self, from: usize) -> Option<Tag<'t>> {
         let end = self.tag_end(from + 1)?;
         self.at = end + 1;
+        self.has_begun = true;
         let inside = &self.text[from + 1..end];
         let (kind, inside) = inside.strip_suffix('/').map_or((Kind::Open, inside), |inside| (Kind::Empty, inside));
         let split =
@@ -376,12 +409,19 @@ pub(super) fn children(markup: &str) -> impl Iterator<Item = (Tag<'_>, &str)> {
     .take(CHILDREN)
 }
 
-/// True for the text of a CDATA section that runs over the end of its entry into the next CDATA
-/// section: somebody forgot its end, and a strict parser would swallow an entry without a word.
+/// True for a text in which an entry ends before one begins.
+fn leaves_entry(text: &[u8]) -> bool {
+    let first = |tags: [&[u8]; 2]| tags.into_iter().filter_map(|tag| memmem::find(text, tag)).min();
+    let begins = || first([b"<item", b"<entry"]).unwrap_or(usize::MAX);
+    first([b"</item", b"</entry"]).is_some_and(|ends| ends < begins())
+}
+
+/// True for the text of a CDATA section that runs over an end or a beginning of an entry into the next
+/// CDATA section: somebody forgot its end, and a strict parser would swallow an entry without a word.
 fn swallows_entries(text: &[u8]) -> bool {
     let Some(next) = SECTION.find(text) else { return false };
     let before = &text[..next];
-    [&b"</item"[..], b"</entry", b"</ITEM"].iter().any(|end| memmem::find(before, end).is_some())
+    [&b"</item"[..], b"<item", b"</entry", b"<entry", b"</ITEM"].iter().any(|tag| memmem::find(before, tag).is_some())
 }
 
 impl<'t> Iterator for Tags<'t> {
@@ -456,11 +496,24 @@ mod tests {
     }
 
     #[test]
+    fn a_comment_that_leaves_its_entry_was_never_ended() {
+        for document in ["<item><!-- a</item><item><b/></item><!-- x -->", "<item><!-- a</item><item>b --></item>"] {
+            let items = names(document).into_iter().filter(|(_, name)| *name == "item").count();
+            assert_eq!(items, 4, "{document}");
+        }
+        assert_eq!(names("<a><!-- <item>x</item> --></a>").len(), 2);
+        // Behind the root nothing is declared.
+        assert_eq!(names("<a><!DOCTYPE x <b></a>").len(), 3);
+    }
+
+    #[test]
     fn a_section_that_swallows_entries_was_never_ended() {
         let document = "<item><d><![CDATA[one</d></item><item><d><![CDATA[two <p>]]></d></item>";
         let mut tags = Tags::of(document);
         assert_eq!(tags.by_ref().filter(|tag| tag.kind == Kind::Close).count(), 4);
         assert!(tags.runaway);
+        let between = "<![CDATA[<item><d><![CDATA[two]]></d></item>";
+        assert_eq!(names(between).len(), 4);
         let about_xml = "<d><![CDATA[write &lt;![CDATA[ or <![CDATA[ so ]]></d>";
         assert_eq!(names(about_xml), [(Kind::Open, "d"), (Kind::Close, "d")]);
     }

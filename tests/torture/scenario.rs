@@ -41,12 +41,10 @@ impl Scenario {
     fn with(&self, at: usize, fault: Fault, then: Then) -> Vec<String> {
         let mut wrong = Vec::new();
         let mut place = self.before.clone();
+        // Posts are read several at a time, so another of them may be the one that fails.
         let (ended, calls) = suffer(&mut place, &self.work, at, fault);
-        if let Some(call) = self.calls.get(at) {
-            assert_eq!(calls.get(at).map(|call| &call.what), Some(&call.what), "another call failed than was meant");
-            if ended.is_ok() && matches!(fault, Fault::Power(_)) {
-                wrong.push("the work ended well without power".to_owned());
-            }
+        if calls.len() > at && ended.is_ok() && matches!(fault, Fault::Power(_)) {
+            wrong.push("the work ended well without power".to_owned());
         }
         wrong.extend(torn(&place, &self.before, &self.after));
         match then {
