@@ -158,6 +158,11 @@ fn damage_costs_no_complete_entry() {
         ("CDATA without end", rss(&format!("<item><title>x</title><description><![CDATA[a</description></item>{item}"))),
         ("CDATA that swallows the next item", rss("<item><title>x</title><description><![CDATA[a</description></item>\
             <item><title><![CDATA[x]]></title></item>")),
+        ("a comment without end", rss(&format!("<item><title>x</title><description>a <!-- b</description></item>{item}<!-- c -->"))),
+        ("a comment without end before the root", format!("<!-- a {}", rss(&format!("{item}{item}<!-- b -->")))),
+        ("a DOCTYPE in a text", rss(&format!("<item><title>x</title><description>a <!DOCTYPE b [ it's</description></item>{item}"))),
+        ("CDATA without start", rss(&format!("<item><title>x]]></title></item>{item}"))),
+        ("CDATA of a title without end", rss(&format!("<item><title><![CDATA[x</title><description><![CDATA[a]]></description></item>{item}"))),
         ("a warning of PHP before the root", format!("<br />\n<b>Warning</b>: x in <b>y</b><br />{}", rss(&[item, item].concat()))),
         ("junk behind the root", format!("{}<script>x</script></body>", rss(&[item, item].concat()))),
         ("capitals", rss(&[item, item].concat()).to_ascii_uppercase().replace(">X<", ">x<")),
