@@ -150,7 +150,8 @@ fn an_entry_without_its_start_tag_is_found() {
     for start in ["", "<itme>", "item>", "<item\n", "<item></item>"] {
         for text in [document(start, "<item>"), document("<item>", start)] {
             let feed = read(&text).expect(&text);
-            let titles: Vec<&str> = feed.entries.iter().map(|e| said(e.title.as_ref())).filter(|t| *t != "").collect();
+            let titles: Vec<&str> =
+                feed.entries.iter().map(|e| said(e.title.as_ref())).filter(|t| !t.is_empty()).collect();
             assert_eq!(titles, ["1", "2", "3"], "{text}");
             // What belongs to an entry is not the feed's.
             assert_eq!((said(feed.meta.title.as_ref()), feed.meta.link.as_deref()), ("t", Some("http://a/")), "{text}");
@@ -159,6 +160,19 @@ fn an_entry_without_its_start_tag_is_found() {
     }
     // An end too many is no entry.
     assert_eq!(titles(&rss("<item><title>x</title></item></item><ttl>5</ttl></item>")), ["x"]);
+}
+
+#[test]
+fn xhtml_is_read_as_it_is_written() {
+    let atom = |content: &str| {
+        format!(
+            "<feed xmlns='http://www.w3.org/2005/Atom'><entry><title>x</title><content type='xhtml'>\
+             <div xmlns='http://www.w3.org/1999/xhtml'>{content}</div></content></entry></feed>"
+        )
+    };
+    let written = "a<br/>b<img alt='say &quot;hi&quot;'/>c &lt; d";
+    let feed = read(&atom(written)).expect("feed");
+    assert_eq!((said(feed.entries[0].content.as_ref()), feed.repairs), (written, vec![]));
 }
 
 /// Each class of damage with what has to be found all the same; names say whom it was seen at.
