@@ -42,6 +42,12 @@ torture:
 kill-loop kills="500":
     FEEDMILL_KILLS={{kills}} cargo test --locked --test main kill:: -- --nocapture
 
+# Each fuzz target for a minute, from the seeds. Needs cargo-fuzz; RUSTC_BOOTSTRAP lets the stable compiler take its flags.
+fuzz-smoke seconds="60":
+    cd fuzz && for target in decode read salvage; do mkdir -p corpus/$target && \
+        RUSTC_BOOTSTRAP=1 cargo fuzz run -s none $target corpus/$target seeds/$target -- \
+        -max_total_time={{seconds}} -max_len=16384 -timeout=60 || exit 1; done
+
 # The demo: feeds from data/samples, no network.
 demo:
     cargo run --locked -- --config config/demo.yaml poll
