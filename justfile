@@ -34,6 +34,20 @@ corpus:
     target/feedparser/bin/python tests/corpus/oracle.py "${FEEDMILL_CORPORA:-../shared/corpora}" > target/oracle.jsonl
     FEEDMILL_ORACLE=target/oracle.jsonl cargo test --locked --test main corpus:: -- --nocapture
 
+# Every call to disk and index fails in every way, and the power goes at every call (about an hour in a debug build).
+torture:
+    FEEDMILL_TORTURE=1 cargo test --locked --test main torture:: -- --nocapture
+
+# The real binary is killed so many times while its feeds change. FEEDMILL_SEED takes the seed that a failure printed.
+kill-loop kills="500":
+    FEEDMILL_KILLS={{kills}} cargo test --locked --test main kill:: -- --nocapture
+
+# Each fuzz target for a minute, from the seeds. Needs cargo-fuzz; RUSTC_BOOTSTRAP lets the stable compiler take its flags.
+fuzz-smoke seconds="60":
+    cd fuzz && for target in decode read salvage; do mkdir -p corpus/$target && \
+        RUSTC_BOOTSTRAP=1 cargo fuzz run -s none $target corpus/$target seeds/$target -- \
+        -max_total_time={{seconds}} -max_len=16384 -timeout=60 || exit 1; done
+
 # The demo: feeds from data/samples, no network.
 demo:
     cargo run --locked -- --config config/demo.yaml poll

@@ -13,7 +13,7 @@ use crate::config::{self, Config, Feed, Problem, Source};
 use crate::daemon::{self, DaemonError};
 use crate::disk::{Disk, LocalDisk};
 use crate::fetch::{FetchError, Fetcher, Limits};
-use crate::index::{IndexError, SledIndex};
+use crate::index::{Damage, IndexError, SledIndex};
 use crate::maintain::forget::{self, ForgetError};
 use crate::maintain::heal;
 use crate::maintain::import::{self, ImportError, Imported};
@@ -207,52 +207,61 @@ impl App {
         &self,
         names: &[String],
         options: Options,
-        report: impl FnMut(&FeedReport),
+        mut report: impl FnMut(&FeedReport),
     ) -> Result<Polled, AppError> {
         let start = Instant::now();
         let feeds = self.feeds(names)?;
-        let runtime = runtime()?;
-        runtime.block_on(async {
-            // Where nothing was ever polled, a dry run remembers in a place that goes with it.
-            let scratch = ScratchFolder::for_dry_run(options.dry_run && !self.config.storage.index.exists());
-            let index = scratch.as_ref().map_or(self.config.storage.index.as_path(), |scratch| &scratch.0);
-            let poller = self.poller_with(!options.dry_run, index)?;
-            let mut done = Polled::default();
-            if !options.dry_run {
-                done.healed = heal(&poller).await?;
+        // Where nothing was ever polled, a dry run remembers in a place that goes with it.
+        let scratch = ScratchFolder::for_dry_run(options.dry_run && !self.config.storage.index.exists());
+        let index = scratch.as_ref().map_or(self.config.storage.index.as_path(), |scratch| &scratch.0);
+        let mut done = Polled::default();
+        self.over(index, !options.dry_run, async |poller| {
+            if options.dry_run {
+                done.healed = fill_new_index(poller).await?;
+            } else {
+                done.healed = heal(poller).await?;
             }
+            // Where the index had to be made anew in the middle, what was reported before stands.
+            let reports = &mut done.reports;
+            let is_done = |feed: &&Feed| reports.iter().any(|report| report.feed == feed.source.id.as_str());
+            let rest = feeds.iter().copied().filter(|feed| !is_done(feed)).collect();
             let (_never, stop) = Stop::new();
-            done.reports = poller.all(feeds, options, stop, report).await?;
+            let keep = |done: &FeedReport| {
+                report(done);
+                reports.push(done.clone());
+            };
+            poller.all(rest, options, stop, keep).await?;
             if !options.dry_run {
-                done.unreadable = publish_stale(&poller).await?.unreadable;
+                done.unreadable = publish_stale(poller).await?.unreadable;
             }
-            done.seconds = start.elapsed().as_secs_f64();
-            Ok(done)
-        })
+            Ok(())
+        })?;
+        done.reports.sort_by(|a, b| a.feed.cmp(&b.feed));
+        done.seconds = start.elapsed().as_secs_f64();
+        Ok(done)
     }
 
     /// Rebuilds the published files of these topics, or of all.
     pub fn publish(&self, names: &[String]) -> Result<publish::Outcome, AppError> {
         let topics = self.topics(names)?;
-        runtime()?.block_on(async {
-            let poller = self.poller(true)?;
-            heal(&poller).await?;
+        self.with_poller(true, async |poller| {
+            heal(poller).await?;
             let now = poller.clock.now();
-            Ok(publisher(&poller, &self.site()).topics(&topics, true, now).await?)
+            Ok(publisher(poller, &self.site()).topics(&topics, true, now).await?)
         })
     }
 
     /// Takes over an archive of posts, an OPML file or a `subs.json`.
     pub fn import(&self, path: &Path, progress: impl Fn(usize, usize)) -> Result<Import, AppError> {
         if path.is_dir() {
-            return runtime()?.block_on(async {
-                let poller = self.poller(true)?;
-                heal(&poller).await?;
+            return self.with_poller(true, async |poller| {
+                heal(poller).await?;
                 let now = poller.clock.now();
-                let done = import::folder(&*poller.archive, path, now, progress).await?;
+                let (index, archive) = (&*poller.index, &*poller.archive);
+                let done = import::folder(index, archive, &self.config, path, now, &progress).await?;
                 ingest::catch_up(&*poller.index, &*poller.archive, &self.config, |_, _| {}).await?;
                 poller.archive.settle().await.map_err(PollError::from)?;
-                publish_stale(&poller).await?;
+                publish_stale(poller).await?;
                 Ok(Import::Posts(done))
             });
         }
@@ -316,24 +325,22 @@ impl App {
 
     /// Tells which entry an address or a post is, and why.
     pub fn explain(&self, what: &str) -> Result<String, AppError> {
-        runtime()?.block_on(async {
-            let poller = self.poller(false)?;
-            heal(&poller).await?;
+        self.with_poller(false, async |poller| {
+            heal(poller).await?;
             Ok(explain::entry(&*poller.index, &*poller.archive, what).await?)
         })
     }
 
     /// Takes an entry down; says which post that was.
     pub fn forget(&self, what: &str, reason: &str) -> Result<String, AppError> {
-        runtime()?.block_on(async {
-            let poller = self.poller(true)?;
-            heal(&poller).await?;
+        self.with_poller(true, async |poller| {
+            heal(poller).await?;
             let now = poller.clock.now();
             let found = forget::entry(&*poller.index, &*poller.archive, &self.config, what, reason, now).await?;
             // The ledger has grown by a line that the index knows.
             ingest::catch_up(&*poller.index, &*poller.archive, &self.config, |_, _| {}).await?;
             poller.archive.settle().await.map_err(PollError::from)?;
-            publisher(&poller, &self.site()).topics(&self.config.topics, true, now).await?;
+            publisher(poller, &self.site()).topics(&self.config.topics, true, now).await?;
             Ok(found.record.path)
         })
     }
@@ -348,11 +355,10 @@ impl App {
 
     /// Makes the index again from the archive.
     pub fn reindex(&self, progress: impl Fn(usize, usize)) -> Result<Reindexed, AppError> {
-        runtime()?.block_on(async {
-            let poller = self.poller(true)?;
+        self.with_poller(true, async |poller| {
             poller.archive.recover().await.map_err(PollError::from)?;
             let now = poller.clock.now();
-            let done = reindex::archive(&*poller.index, &*poller.archive, &self.config, now, progress).await?;
+            let done = reindex::archive(&*poller.index, &*poller.archive, &self.config, now, &progress).await?;
             poller.archive.settle().await.map_err(PollError::from)?;
             Ok(done)
         })
@@ -360,21 +366,19 @@ impl App {
 
     /// Checks every post.
     pub fn verify(&self, deep: bool, progress: impl Fn(usize, usize)) -> Result<Verified, AppError> {
-        runtime()?.block_on(async {
-            let poller = self.poller(false)?;
-            heal(&poller).await?;
-            Ok(verify::archive(&*poller.index, &*poller.archive, deep, progress).await?)
+        self.with_poller(false, async |poller| {
+            heal(poller).await?;
+            Ok(verify::archive(&*poller.index, &*poller.archive, deep, &progress).await?)
         })
     }
 
     /// Polls and serves until a signal says stop.
     pub fn daemon(&self, say: impl Fn(String) + Send + Sync) -> Result<(), AppError> {
-        runtime()?.block_on(async {
-            let poller = self.poller(true)?;
-            for line in heal(&poller).await? {
+        self.with_poller(true, async |poller| {
+            for line in heal(poller).await? {
                 say(line);
             }
-            Ok(daemon::run(&poller, &self.site(), say).await?)
+            Ok(daemon::run(poller, &self.site(), &say).await?)
         })
     }
 
@@ -437,11 +441,41 @@ impl App {
             .collect()
     }
 
-    fn poller(&self, will_write: bool) -> Result<LocalPoller, AppError> {
-        self.poller_with(will_write, &self.config.storage.index)
+    fn with_poller<T>(
+        &self,
+        will_write: bool,
+        work: impl AsyncFnMut(&LocalPoller) -> Result<T, AppError>,
+    ) -> Result<T, AppError> {
+        self.over(&self.config.storage.index, will_write, work)
     }
 
-    fn poller_with(&self, will_write: bool, index: &Path) -> Result<LocalPoller, AppError> {
+    /// Does work over the edges. Where the index turns out damaged, it is opened anew without what is
+    /// damaged, and the work is done again, once.
+    fn over<T>(
+        &self,
+        index: &Path,
+        will_write: bool,
+        mut work: impl AsyncFnMut(&LocalPoller) -> Result<T, AppError>,
+    ) -> Result<T, AppError> {
+        let mut damage = Damage::default();
+        loop {
+            let runtime = runtime()?;
+            let poller = self.poller(will_write, index, &damage)?;
+            let done = runtime.block_on(work(&poller));
+            let found = poller.index.damage();
+            if found.is_empty() {
+                return done;
+            }
+            // A thread may hang in the damaged store: nobody waits for it.
+            runtime.shutdown_background();
+            match done {
+                Err(_) if damage.is_empty() => damage = found,
+                done => return done,
+            }
+        }
+    }
+
+    fn poller(&self, will_write: bool, index: &Path, damage: &Damage) -> Result<LocalPoller, AppError> {
         let Config { storage, .. } = &*self.config;
         let archive = FolderArchive::new(storage.archive.clone(), storage.layout);
         // Before anything is fetched or marked as seen.
@@ -449,10 +483,14 @@ impl App {
             archive.ready().map_err(PollError::from)?;
         }
         let limits = self.limits();
+        let index = match std::env::current_exe() {
+            Ok(program) => SledIndex::open_guarded(index, program, damage)?,
+            Err(_) => SledIndex::open(index)?,
+        };
         Ok(Poller {
             config: Arc::clone(&self.config),
             fetch: Arc::new(Fetcher::new(&limits)?),
-            index: Arc::new(SledIndex::open(index)?),
+            index: Arc::new(index),
             archive: Arc::new(archive),
             clock: Arc::new(SystemClock),
         })
@@ -493,9 +531,21 @@ impl Drop for ScratchFolder {
     }
 }
 
-/// Mends what an unclean stop left, in the archive first, then between archive and index.
+/// Mends what an unclean stop left, in the archive first, then between archive and index. What the
+/// index itself had to mend was mended when it was opened.
 async fn heal(poller: &LocalPoller) -> Result<Vec<String>, AppError> {
-    Ok(heal::all(&*poller.index, &*poller.archive, &poller.config, poller.clock.now()).await?)
+    let mut said = poller.index.healed();
+    said.extend(heal::all(&*poller.index, &*poller.archive, &poller.config, poller.clock.now()).await?);
+    Ok(said)
+}
+
+/// For a dry run, which mends nothing else: an index that had to be made anew learns the archive.
+async fn fill_new_index(poller: &LocalPoller) -> Result<Vec<String>, AppError> {
+    let said = poller.index.healed();
+    if !said.is_empty() {
+        ingest::catch_up(&*poller.index, &*poller.archive, &poller.config, |_, _| {}).await?;
+    }
+    Ok(said)
 }
 
 /// Publishes the topics that changed.

@@ -8,8 +8,8 @@ use clap::{Args, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::app::{self, App, AppError, Import};
-use crate::maintain;
 use crate::poll::{FeedReport, Options, Outcome};
+use crate::{index, maintain};
 
 /// Polls feeds, keeps every entry for ever as a readable post, republishes merged feeds by topic.
 #[derive(Debug, Parser)]
@@ -84,6 +84,9 @@ enum Command {
     Replay,
     /// Validate the config and show when each feed is polled next; nothing is written.
     Check,
+    /// Asked by another process of this program: say whether a store of the index can be read.
+    #[command(name = index::TRY_STORE, hide = true)]
+    TryStore { kind: String, path: PathBuf },
 }
 
 #[derive(Debug, Args)]
@@ -120,6 +123,7 @@ pub fn run(cli: Cli) -> ExitCode {
         (Some(Err(error)), _) => Err(AppError::Directory { path: cli.directory.unwrap_or_default(), cause: error }),
         // There is no config yet.
         (_, Command::Init { dir }) => init(&dir, volume),
+        (_, Command::TryStore { kind, path }) => Ok(try_store(&kind, &path)),
         (_, command) => App::load(cli.config).and_then(|app| dispatch(&app, command, volume)),
     };
     done.unwrap_or_else(|error| {
@@ -198,6 +202,7 @@ fn dispatch(app: &App, command: Command, volume: Volume) -> Result<ExitCode, App
             print(&app.check());
             Ok(ExitCode::SUCCESS)
         }
+        Command::TryStore { kind, path } => Ok(try_store(&kind, &path)),
     }
 }
 
@@ -224,6 +229,11 @@ fn poll(app: &App, args: &PollArgs, volume: Volume) -> Result<ExitCode, AppError
         say(volume, Volume::Normal, &summary.sentence(args.dry_run));
     }
     Ok(if summary.failed > 0 { ExitCode::from(4) } else { ExitCode::SUCCESS })
+}
+
+fn try_store(kind: &str, path: &Path) -> ExitCode {
+    index::try_store(kind, path);
+    ExitCode::SUCCESS
 }
 
 fn init(dir: &Path, volume: Volume) -> Result<ExitCode, AppError> {

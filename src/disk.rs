@@ -14,6 +14,8 @@ pub trait Disk: Send + Sync + Debug {
     fn length(&self, path: &Path) -> io::Result<Option<u64>>;
     /// Files and folders in a folder; none where there is no folder.
     fn list(&self, folder: &Path) -> io::Result<Vec<PathBuf>>;
+    /// True when a path leads to a folder.
+    fn is_folder(&self, path: &Path) -> io::Result<bool>;
     /// Makes a folder and those above it.
     fn make_folder(&self, folder: &Path) -> io::Result<()>;
     /// Makes or empties a file and writes it, without syncing.
@@ -64,6 +66,14 @@ impl Disk for LocalDisk {
         Ok(paths)
     }
 
+    fn is_folder(&self, path: &Path) -> io::Result<bool> {
+        match fs::metadata(path) {
+            Ok(facts) => Ok(facts.is_dir()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     fn make_folder(&self, folder: &Path) -> io::Result<()> {
         fs::create_dir_all(folder)
     }
@@ -110,6 +120,25 @@ impl Disk for LocalDisk {
             _ => Ok(()),
         }
     }
+}
+
+/// Makes the folder that everything of an archive or a site lies in, with a durable name: what is
+/// synced inside a folder is gone all the same when the folder's own name is.
+///
+/// The folders above are synced although they were there: a former run may have made them and come
+/// no further.
+pub fn found(disk: &dyn Disk, root: &Path) -> io::Result<()> {
+    disk.make_folder(root)?;
+    for above in root.ancestors().skip(1) {
+        let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
+        match disk.sync_folder(above) {
+            // Whoever may not read a folder did not make it; and where the system mounts on demand
+            // (autofs), folders cannot be synced.
+            Err(e) if matches!(e.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::InvalidInput) => {}
+            done => done?,
+        }
+    }
+    Ok(())
 }
 
 /// The name of a file while it is being written: it begins with a dot, so that Jekyll, git and

@@ -6,7 +6,7 @@ use crate::index::Remember;
 use crate::model::{FeedSource, Fingerprint, Post, PostPath, Record, Revisions, Timestamp, Topic};
 use crate::plan::{self, Change, Plan, Sighting};
 use crate::post;
-use crate::topic::{self, Subject};
+use crate::topic::{self, Matcher};
 
 /// A post together with what is to be remembered of it once it is written.
 pub struct Draft {
@@ -106,7 +106,7 @@ fn new_address(identity: &Identity, key: crate::model::EntryKey, record: &Record
 }
 
 /// What the index has to remember of a written post. `line` is what the archive wrote of it.
-pub fn remember(draft: &Draft, line: &Line, topics: &[Topic]) -> Remember {
+pub fn remember(draft: &Draft, line: &Line, topics: &Matcher) -> Remember {
     let Draft { change, post } = draft;
     let identity = &change.identity;
     let moved = change.former.as_ref().is_some_and(|former| plan::is_new_address(identity, change.key, former));
@@ -141,8 +141,7 @@ pub fn remember(draft: &Draft, line: &Line, topics: &[Topic]) -> Remember {
             ..fresh
         },
     };
-    let subject = Subject::of_post(post, record.feed.as_ref());
-    let topics = topics.iter().map(|t| (topic::rule(t), topic::belongs(&subject, t))).collect();
+    let topics = topics.belongs(post, record.feed.as_ref());
     Remember { key: change.key, record, aliases, topics }
 }
 

@@ -6,11 +6,11 @@ use clap::Parser;
 use feedmill::cli::{self, Cli};
 
 fn main() -> ExitCode {
-    // A panic of the feed parser is caught and told as the failure of its feed; its own message
-    // would only be noise before that sentence.
+    // A panic of the feed parser is caught and told as the failure of its feed, one of the index as
+    // damage; its own message would only be noise before that sentence.
     let usual = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
-        if !feedmill::read::is_reading() {
+        if !feedmill::read::is_reading() && !feedmill::index::is_working() {
             usual(info);
         }
     }));

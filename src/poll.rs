@@ -21,6 +21,7 @@ use crate::model::{Entry, EntryKey, FeedId, FeedMeta, Found, Timestamp, Validato
 use crate::normalize::{self, Reject};
 use crate::plan::{self, Plan};
 use crate::read::{self, Hints, ReadError, ReadFeed};
+use crate::topic::{self, Matcher};
 
 /// A finished feed waits this long for those before it, so that an article which two feeds bring
 /// in the same round goes to the same feed whichever server is faster today.
@@ -87,6 +88,9 @@ pub struct FeedReport {
     /// Why it was skipped.
     #[serde(skip)]
     pub reason: Option<String>,
+    /// What was put right.
+    #[serde(skip)]
+    pub repairs: Option<String>,
     /// How long fetching and reading took.
     #[serde(skip)]
     pub took: Duration,
@@ -96,7 +100,7 @@ impl FeedReport {
     /// One line for people and logs: key-value, and the reason where there is one.
     pub fn log_line(&self) -> String {
         let Self { feed, new, revised, duplicate, rejected, .. } = self;
-        let repaired = if self.repaired { " repaired=true" } else { "" };
+        let repaired = self.repairs.as_ref().map(|repairs| format!(" repaired=\"{repairs}\"")).unwrap_or_default();
         let took = self.took.as_secs_f64();
         match self.outcome {
             Outcome::Polled => format!(
@@ -122,6 +126,7 @@ impl FeedReport {
             error: None,
             notes: Vec::new(),
             reason: None,
+            repairs: None,
             took: Duration::ZERO,
         }
     }
@@ -185,7 +190,8 @@ struct Document {
     rejects: Vec<Reject>,
     /// What was lost of the document, as sentences.
     problems: Vec<String>,
-    repaired: bool,
+    /// What was put right, in words.
+    repairs: Option<String>,
     validators: Validators,
     seen: Timestamp,
 }
@@ -380,7 +386,7 @@ where
         round: &mut Round<'_>,
         report: &mut FeedReport,
     ) -> Result<(), PollError> {
-        let Document { found, sources, answer, meta, rejects, problems, repaired, seen, .. } = document;
+        let Document { found, sources, answer, meta, rejects, problems, repairs, seen, .. } = document;
         let ids: Vec<Identity> = found.iter().map(|(_, identity)| identity.clone()).collect();
         let known = if ids.is_empty() { Vec::new() } else { self.index.records(&ids).await? };
         let known = self.without_lost_posts(known).await?;
@@ -389,7 +395,8 @@ where
         report.revised = plan.revised.len();
         report.duplicate = plan.duplicates;
         report.rejected = rejects.len();
-        report.repaired = repaired;
+        report.repaired = repairs.is_some();
+        report.repairs = repairs;
         report.notes = problems;
         report.notes.extend(notes(&feed.source.id, &rejects, &plan));
         if round.options.dry_run {
@@ -410,12 +417,14 @@ where
         }
         let lines = self.archive.write_all(batch).await?;
         round.sources.extend(source);
-        let posts = drafts.iter().zip(&lines).map(|(draft, line)| keep::remember(draft, line, &self.config.topics));
+        let topics = Matcher::new(&self.config.topics);
+        let posts = drafts.iter().zip(&lines).map(|(draft, line)| keep::remember(draft, line, &topics));
         let mut records: Vec<_> = posts.collect();
         records.extend(plan.sightings.iter().map(keep::remember_sighting));
         let stale = keep::touched(&records, &self.config.topics);
         let ledger = self.archive.position().await?;
-        self.index.commit(Committed { records, ledger, stale, ..Committed::default() }).await?;
+        let topics = topic::rules(&self.config.topics);
+        self.index.commit(Committed { records, topics, ledger, stale, ..Committed::default() }).await?;
         Ok(())
     }
 
@@ -536,6 +545,8 @@ fn document(feed: &Feed, body: Body, seen: Timestamp) -> Result<Document, FeedEr
     let mut sources = Vec::with_capacity(read.entries.len());
     let mut rejects = Vec::new();
     let is_complete = read.is_complete();
+    let repairs: Vec<String> = read.repairs.iter().map(ToString::to_string).collect();
+    let repairs = Some(repairs.join("; ")).filter(|said| !said.is_empty());
     let problems = problems(&feed.source.id, &read, feed.max_entries);
     for mut raw in read.entries {
         let source = raw.source.take();
@@ -561,6 +572,5 @@ fn document(feed: &Feed, body: Body, seen: Timestamp) -> Result<Document, FeedEr
     let validators = if is_complete { body.validators } else { Validators::default() };
     let identities = identity::keys(&entries, feed.source.dedup);
     let found = entries.into_iter().zip(identities).collect();
-    let repaired = !read.repairs.is_empty();
-    Ok(Document { found, sources, answer, meta, rejects, problems, repaired, validators, seen })
+    Ok(Document { found, sources, answer, meta, rejects, problems, repairs, validators, seen })
 }

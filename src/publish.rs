@@ -5,12 +5,12 @@ use url::Url;
 use crate::archive::{Archive, ArchiveError, SiteFacts, SourceLine};
 use crate::config::Config;
 use crate::index::{Index, IndexError};
-use crate::maintain::ingest;
+use crate::maintain::look;
 use crate::model::{EntryKey, Fingerprint, Found, Post, PostPath, Record, Timestamp, Topic};
 use crate::normalize::html;
 use crate::output::{self, Channel, Deleted, Published, SourceFacts};
 use crate::site::{Replaced, Site, SiteError};
-use crate::topic::{self, Subject};
+use crate::topic::{self, Matcher};
 
 /// Version of the rendering: a change publishes every topic anew.
 const RENDERER: u32 = 1;
@@ -84,23 +84,24 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
         let mut unknown = Vec::new();
         for topic in topics {
             if self.index.newest(topic::rule(topic), 0).await?.is_none() {
-                unknown.push((*topic, Vec::new()));
+                unknown.push(*topic);
             }
         }
         if unknown.is_empty() {
             return Ok(());
         }
+        let matcher = Matcher::new(unknown.iter().copied());
+        let mut members = vec![Vec::new(); unknown.len()];
         for Found { key, record } in self.index.all().await? {
             let Some(post) = self.post(&record, outcome).await? else { continue };
-            let owner = record.feed.clone().or_else(|| ingest::owner(&post, self.config));
-            let subject = Subject::of_post(&post, owner.as_ref());
-            for (topic, members) in &mut unknown {
-                if topic::belongs(&subject, topic) {
+            let owner = record.feed.clone().or_else(|| look::owner(&post, self.config));
+            for (members, (_, belongs)) in members.iter_mut().zip(matcher.belongs(&post, owner.as_ref())) {
+                if belongs {
                     members.push((record.date, key));
                 }
             }
         }
-        for (topic, members) in unknown {
+        for (topic, members) in unknown.into_iter().zip(members) {
             self.index.put_topic(topic::rule(topic), members).await?;
         }
         Ok(())

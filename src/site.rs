@@ -3,8 +3,9 @@
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
-use crate::disk::{Disk, LocalDisk, temporary};
+use crate::disk::{Disk, LocalDisk, found, temporary};
 
 /// Why a published file could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -29,6 +30,8 @@ pub enum Replaced {
 pub struct Site {
     root: PathBuf,
     disk: Arc<dyn Disk>,
+    /// Whether the root is known to be there for good.
+    founded: Arc<AtomicBool>,
 }
 
 impl Site {
@@ -39,7 +42,7 @@ impl Site {
 
     /// Published files on another disk.
     pub fn on(disk: Arc<dyn Disk>, root: PathBuf) -> Self {
-        Self { root, disk }
+        Self { root, disk, founded: Arc::default() }
     }
 
     /// True when the file is there.
@@ -49,22 +52,30 @@ impl Site {
 
     /// Replaces a file by rename, so that a reader sees a complete one at every instant.
     pub fn replace(&self, relative: &str, bytes: &[u8]) -> Result<Replaced, SiteError> {
-        let path = self.root.join(relative);
-        if self.disk.read(&path, 0).is_ok_and(|old| old == bytes) {
-            return Ok(Replaced::Equal);
+        if !self.founded.load(Ordering::Relaxed) {
+            found(&*self.disk, &self.root).map_err(|e| failed(&self.root, "made", e))?;
+            self.founded.store(true, Ordering::Relaxed);
         }
-        let folder = path.parent().unwrap_or(&self.root);
-        self.disk.make_folder(folder).map_err(|e| failed(folder, "made", e))?;
-        let written = temporary(&path);
-        self.disk.write(&written, bytes).map_err(|e| failed(&written, "written", e))?;
-        self.disk.sync(&written).map_err(|e| failed(&written, "synced", e))?;
-        self.disk.rename(&written, &path).map_err(|e| failed(&path, "put in place", e))?;
-        // The index remembers that this was published; after a power loss it has to be true. A new
-        // folder is durable only when its parent is.
+        let path = self.root.join(relative);
+        let is_equal = self.disk.read(&path, 0).is_ok_and(|old| old == bytes);
+        if !is_equal {
+            self.write(&path, bytes)?;
+        }
+        // The index remembers that this was published; after a power loss it has to be true, also
+        // where a former run wrote the file and failed here.
         for folder in path.ancestors().skip(1).take_while(|folder| folder.starts_with(&self.root)) {
             self.disk.sync_folder(folder).map_err(|e| failed(folder, "synced", e))?;
         }
-        Ok(Replaced::Changed)
+        Ok(if is_equal { Replaced::Equal } else { Replaced::Changed })
+    }
+
+    fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), SiteError> {
+        let folder = path.parent().unwrap_or(&self.root);
+        self.disk.make_folder(folder).map_err(|e| failed(folder, "made", e))?;
+        let written = temporary(path);
+        self.disk.write(&written, bytes).map_err(|e| failed(&written, "written", e))?;
+        self.disk.sync(&written).map_err(|e| failed(&written, "synced", e))?;
+        self.disk.rename(&written, path).map_err(|e| failed(path, "put in place", e))
     }
 }
 

@@ -1,45 +1,107 @@
 //! Which topics a post belongs to.
 
+use std::borrow::Cow;
+
+use memchr::memmem::Finder;
 use unicode_normalization::UnicodeNormalization;
 
-use crate::model::{FeedId, FeedSelection, Fingerprint, Place, Post, Topic};
+use crate::model::{FeedId, FeedSelection, Fingerprint, Place, Post, Topic, TopicId};
 use crate::normalize::plain;
 
 /// Version of matching: a change makes every topic match anew.
 const VERSION: u32 = 1;
 
-/// What a topic looks at in a post.
+/// The rules of topics, made ready for many posts.
 #[derive(Clone, Debug)]
-pub struct Subject {
-    feed: Option<FeedId>,
+pub struct Matcher {
+    rules: Vec<Rule>,
+    /// Where any of the rules looks for words.
+    title: bool,
+    body: bool,
+    tags: bool,
+}
+
+#[derive(Clone, Debug)]
+struct Rule {
+    name: Fingerprint,
+    feeds: FeedSelection,
+    any: Vec<Word>,
+    all: Vec<Word>,
+    none: Vec<Word>,
+    places: Vec<Place>,
+}
+
+/// A word as it is looked for.
+#[derive(Clone, Debug)]
+struct Word {
+    finder: Finder<'static>,
+    /// It begins, it ends with a Latin letter or a digit.
+    first: bool,
+    last: bool,
+}
+
+/// What the rules look at in a post, folded.
+struct Subject {
     title: String,
     body: String,
     tags: String,
 }
 
-impl Subject {
-    /// Of a post that `feed` brought.
-    pub fn of_post(post: &Post, feed: Option<&FeedId>) -> Self {
-        Self {
-            feed: feed.cloned(),
-            title: fold(&post.title),
-            body: fold(&plain(&post.body)),
-            tags: fold(&post.tags.join("\n")),
-        }
+impl Matcher {
+    /// Of these topics.
+    pub fn new<'a>(topics: impl IntoIterator<Item = &'a Topic>) -> Self {
+        let rules: Vec<Rule> = topics.into_iter().map(Rule::of).collect();
+        let looks_at = |place| rules.iter().any(|rule| rule.has_words() && rule.places.contains(&place));
+        let (title, body, tags) = (looks_at(Place::Title), looks_at(Place::Body), looks_at(Place::Tags));
+        Self { rules, title, body, tags }
+    }
+
+    /// For each rule, in the order of the topics, whether the post that `feed` brought belongs to it.
+    pub fn belongs(&self, post: &Post, feed: Option<&FeedId>) -> Vec<(Fingerprint, bool)> {
+        let text = if self.body { Cow::Owned(plain(&post.body)) } else { Cow::Borrowed("") };
+        self.belongs_by_text(post, &text, feed)
+    }
+
+    /// The same, for whoever has the plain text of the body already.
+    pub fn belongs_by_text(&self, post: &Post, text: &str, feed: Option<&FeedId>) -> Vec<(Fingerprint, bool)> {
+        let folded = |wanted: bool, text: &str| if wanted { fold(text) } else { String::new() };
+        let subject = Subject {
+            title: folded(self.title, &post.title),
+            body: folded(self.body, text),
+            tags: if self.tags { fold(&post.tags.join("\n")) } else { String::new() },
+        };
+        self.rules.iter().map(|rule| (rule.name, rule.takes(&subject, feed))).collect()
     }
 }
 
-/// True when the post belongs to the topic.
-pub fn belongs(subject: &Subject, topic: &Topic) -> bool {
-    let from_feed = match &topic.feeds {
-        FeedSelection::All => true,
-        FeedSelection::Some(feeds) => subject.feed.as_ref().is_some_and(|feed| feeds.contains(feed)),
-    };
-    let occurs = |word: &String| topic.places.iter().any(|place| contains(subject.text(*place), &fold(word)));
-    from_feed
-        && (topic.any.is_empty() || topic.any.iter().any(occurs))
-        && topic.all.iter().all(occurs)
-        && !topic.none.iter().any(occurs)
+impl Rule {
+    fn of(topic: &Topic) -> Self {
+        let words = |words: &[String]| words.iter().map(|word| Word::of(word)).collect();
+        Self {
+            name: rule(topic),
+            feeds: topic.feeds.clone(),
+            any: words(&topic.any),
+            all: words(&topic.all),
+            none: words(&topic.none),
+            places: topic.places.clone(),
+        }
+    }
+
+    fn has_words(&self) -> bool {
+        !(self.any.is_empty() && self.all.is_empty() && self.none.is_empty())
+    }
+
+    fn takes(&self, subject: &Subject, feed: Option<&FeedId>) -> bool {
+        let from_feed = match &self.feeds {
+            FeedSelection::All => true,
+            FeedSelection::Some(feeds) => feed.is_some_and(|feed| feeds.contains(feed)),
+        };
+        let occurs = |word: &Word| self.places.iter().any(|place| word.is_in(subject.text(*place)));
+        from_feed
+            && (self.any.is_empty() || self.any.iter().any(occurs))
+            && self.all.iter().all(occurs)
+            && !self.none.iter().any(occurs)
+    }
 }
 
 impl Subject {
@@ -49,6 +111,36 @@ impl Subject {
             Place::Body => &self.body,
             Place::Tags => &self.tags,
         }
+    }
+}
+
+/// Topics with the names of their rules.
+pub fn rules(topics: &[Topic]) -> Vec<(TopicId, Fingerprint)> {
+    topics.iter().map(|topic| (topic.id.clone(), rule(topic))).collect()
+}
+
+impl Word {
+    fn of(word: &str) -> Self {
+        let word = fold(word);
+        Self {
+            first: word.chars().next().is_some_and(is_latin),
+            last: word.chars().next_back().is_some_and(is_latin),
+            finder: Finder::new(&word).into_owned(),
+        }
+    }
+
+    /// Substring search; an end of the word that is a Latin letter or a digit must be the end of a
+    /// word in the text too: `Rust` is not in `trust`, but it is in `用Rust写`.
+    fn is_in(&self, text: &str) -> bool {
+        let length = self.finder.needle().len();
+        if length == 0 {
+            return false;
+        }
+        self.finder.find_iter(text.as_bytes()).any(|at| {
+            let before = || text[..at].chars().next_back().is_some_and(is_latin);
+            let after = || text[at + length..].chars().next().is_some_and(is_latin);
+            !(self.first && before() || self.last && after())
+        })
     }
 }
 
@@ -96,21 +188,6 @@ fn simple(c: char) -> Option<char> {
     }
 }
 
-/// Substring search; an end of the word that is a Latin letter or a digit must be the end of a
-/// word in the text too: `Rust` is not in `trust`, but it is in `用Rust写`.
-fn contains(text: &str, word: &str) -> bool {
-    if word.is_empty() {
-        return false;
-    }
-    let first = word.chars().next().is_some_and(is_latin);
-    let last = word.chars().next_back().is_some_and(is_latin);
-    text.match_indices(word).any(|(at, _)| {
-        let before = text[..at].chars().next_back().is_some_and(is_latin);
-        let after = text[at + word.len()..].chars().next().is_some_and(is_latin);
-        !(first && before || last && after)
-    })
-}
-
 /// Latin letters reach to U+024F; ideographs begin far above.
 fn is_latin(c: char) -> bool {
     c.is_ascii_digit() || (c.is_alphabetic() && u32::from(c) < 0x250)
@@ -146,7 +223,7 @@ mod tests {
             ("", "x", false),
         ];
         for (text, word, wanted) in cases {
-            assert_eq!(contains(&fold(text), &fold(word)), wanted, "{word} in {text}");
+            assert_eq!(Word::of(word).is_in(&fold(text)), wanted, "{word} in {text}");
         }
     }
 }

@@ -3,7 +3,7 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use crate::house::{DATE, House, item, rss};
+use crate::house::{DATE, House, copy, item, rss};
 
 const ONE: &str = "feeds: [{ id: a, name: A, url: '{server}/a.xml' }]\ntopics: [{ id: all }]";
 
@@ -251,17 +251,4 @@ fn files_are_readable_by_others() {
     house.run(["poll"]).success();
     let mode = fs::metadata(house.path("data/public/all/atom.xml")).expect("file").permissions().mode();
     assert_eq!(mode & 0o444, 0o444, "{mode:o}");
-}
-
-fn copy(from: &std::path::Path, to: &std::path::Path) {
-    fs::create_dir_all(to).expect("folder");
-    for entry in fs::read_dir(from).expect("folder") {
-        let entry = entry.expect("entry");
-        let target = to.join(entry.file_name());
-        if entry.path().is_dir() {
-            copy(&entry.path(), &target);
-        } else {
-            fs::copy(entry.path(), target).map(|_| ()).expect("copied");
-        }
-    }
 }

@@ -39,14 +39,23 @@ const FLOORS: &[(&str, u8)] = &[
 /// Which files may name an outside crate.
 const DOORS: &[(&str, &[&str])] = &[
     ("feed_rs", &["read/parse.rs"]),
-    ("reqwest", &["fetch/http.rs", "fetch/http/clients.rs", "fetch/http/headers.rs", "fetch/http/trouble.rs"]),
-    ("sled", &["index/sled.rs"]),
+    (
+        "reqwest",
+        &[
+            "fetch/http.rs",
+            "fetch/http/clients.rs",
+            "fetch/http/freshness.rs",
+            "fetch/http/headers.rs",
+            "fetch/http/trouble.rs",
+        ],
+    ),
+    ("sled", &["index/sled.rs", "index/sled/entries.rs", "index/sled/state.rs", "index/sled/store.rs"]),
     ("atom_syndication", &["output/atom.rs"]),
     ("cron", &["schedule.rs"]),
     ("serde_yaml", &["config/raw.rs", "post/read.rs"]),
     ("ammonia", &["normalize/html.rs"]),
     ("lol_html", &["normalize/rewrite.rs"]),
-    ("postcard", &["index/sled.rs"]),
+    ("postcard", &["index/sled/state.rs", "index/sled/stored.rs"]),
     ("rustix", &["archive/folder.rs", "disk.rs", "fetch/file.rs", "serve/files.rs"]),
     ("similar", &["output/diff.rs"]),
     ("zstd", &["archive/raw.rs", "fetch/decode.rs"]),

@@ -18,6 +18,15 @@ pub struct Page {
     pub body: Vec<u8>,
 }
 
+impl Page {
+    /// A document, with an `ETag` made of its bytes.
+    pub fn of(body: impl AsRef<[u8]>) -> Self {
+        let body = body.as_ref().to_vec();
+        let etag = feedmill::model::Fingerprint::of(&String::from_utf8_lossy(&body)).hex();
+        Self { status: 200, headers: vec![("ETag".into(), format!("\"{etag}\""))], body }
+    }
+}
+
 /// A request as the server saw it.
 #[derive(Clone, Debug)]
 pub struct Request {
@@ -30,9 +39,12 @@ pub struct House {
     server: Server,
 }
 
+/// What makes a page each time it is asked for.
+type Press = Arc<dyn Fn() -> Page + Send + Sync>;
+
 struct Server {
     address: String,
-    pages: Arc<Mutex<HashMap<String, Page>>>,
+    pages: Arc<Mutex<HashMap<String, Press>>>,
     log: Arc<Mutex<Vec<Request>>>,
 }
 
@@ -62,22 +74,22 @@ impl House {
 
     /// Writes a file below the house.
     pub fn write(&self, path: &str, bytes: &[u8]) -> &Self {
-        let path = self.path(path);
-        fs::create_dir_all(path.parent().expect("parent")).expect("folder");
-        let mut file = fs::File::create(path).expect("file");
-        file.write_all(bytes).expect("written");
+        write(&self.path(path), bytes);
         self
     }
 
     /// Serves a document under a path, with an `ETag` made of its bytes.
     pub fn serves(&self, path: &str, body: impl AsRef<[u8]>) -> &Self {
-        let body = body.as_ref().to_vec();
-        let etag = format!("\"{}-{}\"", body.len(), body.iter().map(|b| u64::from(*b)).sum::<u64>());
-        self.serves_page(path, Page { status: 200, headers: vec![("ETag".into(), etag)], body })
+        self.serves_page(path, Page::of(body))
     }
 
     pub fn serves_page(&self, path: &str, page: Page) -> &Self {
-        self.server.pages.lock().expect("pages").insert(path.to_owned(), page);
+        self.serves_fresh(path, move || page.clone())
+    }
+
+    /// Serves under a path what is made when somebody asks.
+    pub fn serves_fresh(&self, path: &str, make: impl Fn() -> Page + Send + Sync + 'static) -> &Self {
+        self.server.pages.lock().expect("pages").insert(path.to_owned(), Arc::new(make));
         self
     }
 
@@ -220,7 +232,7 @@ impl Server {
     }
 }
 
-fn answer(stream: &TcpStream, pages: &Mutex<HashMap<String, Page>>, log: &Mutex<Vec<Request>>) -> Option<()> {
+fn answer(stream: &TcpStream, pages: &Mutex<HashMap<String, Press>>, log: &Mutex<Vec<Request>>) -> Option<()> {
     let mut reader = BufReader::new(stream);
     let mut line = String::new();
     reader.read_line(&mut line).ok()?;
@@ -233,8 +245,11 @@ fn answer(stream: &TcpStream, pages: &Mutex<HashMap<String, Page>>, log: &Mutex<
         headers.insert(name.to_ascii_lowercase(), value.to_owned());
     }
     log.lock().ok()?.push(Request { headers: headers.clone() });
-    let missing = Page { status: 404, headers: vec![], body: b"nothing here".to_vec() };
-    let page = pages.lock().ok()?.get(&path).cloned().unwrap_or(missing);
+    let press = pages.lock().ok()?.get(&path).cloned();
+    let page = match press {
+        Some(press) => press(),
+        None => Page { status: 404, headers: vec![], body: b"nothing here".to_vec() },
+    };
     let etag = page.headers.iter().find(|(name, _)| name == "ETag").map(|(_, value)| value);
     let same = etag.is_some() && headers.get("if-none-match") == etag;
     let (status, body) = if same { (304, &[][..]) } else { (page.status, &page.body[..]) };
@@ -246,6 +261,27 @@ fn answer(stream: &TcpStream, pages: &Mutex<HashMap<String, Page>>, log: &Mutex<
     let mut stream = stream;
     stream.write_all(head.as_bytes()).ok()?;
     stream.write_all(body).ok()
+}
+
+/// Writes a file, and makes the folders above it.
+pub fn write(path: &Path, bytes: &[u8]) {
+    fs::create_dir_all(path.parent().expect("parent")).expect("folder");
+    let mut file = fs::File::create(path).expect("file");
+    file.write_all(bytes).expect("written");
+}
+
+/// Copies a folder with all that is in it.
+pub fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("folder");
+    for entry in fs::read_dir(from).expect("folder") {
+        let entry = entry.expect("entry");
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).map(|_| ()).expect("copied");
+        }
+    }
 }
 
 /// An RSS 2.0 document around items.

@@ -230,6 +230,37 @@ fn one_then_two_then_one_entry_on_a_link() {
 }
 
 #[test]
+fn articles_of_one_moment_that_take_over_a_link_are_new_entries() {
+    let world = World::one("");
+    let entry =
+        |n: u32| item(&format!("Part {n}"), "https://example.org/page", &format!("g{n}"), DATE, &format!("<p>{n}</p>"));
+    assert_eq!(world.step(rss(&entry(1))), (1, 0, 0));
+    assert_eq!(world.step(rss(&(entry(2) + &entry(3)))), (2, 0, 0));
+    assert_eq!(world.step(rss(&(entry(2) + &entry(3)))), (0, 0, 2));
+    assert_eq!(world.posts().len(), 3);
+}
+
+#[test]
+fn of_two_entries_that_look_like_a_known_one_only_one_is_it() {
+    // Without guids only the date tells that the known entry may have got another title and text.
+    let entry = |title: &str| item(title, "https://example.org/page", "", DATE, &format!("<p>{title}</p>"));
+    for order in [["Two", "Three"], ["Three", "Two"]] {
+        let world = World::one("");
+        assert_eq!(world.step(rss(&entry("One"))), (1, 0, 0));
+        assert_eq!(world.step(rss(&order.map(entry).concat())), (1, 1, 0), "{order:?}");
+        assert_eq!(world.step(rss(&order.map(entry).concat())), (0, 0, 2), "{order:?}");
+        assert_eq!(world.posts().len(), 2);
+    }
+    // A former address that another entry has now.
+    let world = World::one("");
+    let guid = "https://example.org/guid";
+    assert_eq!(world.step(rss(&item("T", &link(1), guid, DATE, "<p>x</p>"))), (1, 0, 0));
+    assert_eq!(world.step(rss(&item("T", &link(2), guid, DATE, "<p>x</p>"))), (0, 0, 1));
+    let (one, two) = (item("U", &link(1), "", DATE, "<p>u</p>"), item("V", &link(2), "", DATE, "<p>v</p>"));
+    assert_eq!(world.step(rss(&(one + &two))), (1, 1, 0));
+}
+
+#[test]
 fn an_id_reset_loses_and_doubles_nothing() {
     let world = World::one("");
     let entry = |n: u32, guid: u32| {

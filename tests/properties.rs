@@ -58,6 +58,50 @@ fn feeds(ids: &[&str]) -> String {
     format!("feeds: [{}]", list.join(", "))
 }
 
+/// An item whose parts meet those of others at random, as a careless publisher writes it.
+fn careless() -> impl Strategy<Value = String> {
+    let guid = prop_oneof![
+        Just(String::new()),
+        (0..4_u32).prop_map(|n| format!("g{n}")),
+        (0..4_u32).prop_map(|n| format!("https://example.org/guid/{n}"))
+    ];
+    (0..3_u32, guid, 0..3_u32, 1..4_u32, 0..6_u32).prop_map(|(link, guid, title, day, text)| {
+        item(
+            &format!("Title {title}"),
+            &format!("https://example.org/{link}"),
+            &guid,
+            &format!("{day:02} Jul 2021 11:01:00 GMT"),
+            &format!("<p>text {text}</p>"),
+        )
+    })
+}
+
+/// Every text that the archive holds, as a post or as a former version of one.
+fn texts(world: &World) -> String {
+    let files =
+        ["_posts", "_revisions"].map(|folder| crate::house::files(&world.home.path().join("archive").join(folder)));
+    files.into_iter().flatten().map(|file| std::fs::read_to_string(file).expect("post")).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    #[test]
+    fn whatever_a_feed_does_with_guids_links_and_titles_every_text_is_kept(
+        documents in prop::collection::vec(prop::collection::vec(careless(), 0..6), 1..5),
+    ) {
+        let world = World::one("");
+        for entries in documents {
+            world.step(rss(&entries.concat()));
+            let kept = texts(&world);
+            for entry in entries {
+                let text = entry.split("<![CDATA[").nth(1).and_then(|rest| rest.split("]]").next()).expect("text");
+                prop_assert!(kept.contains(text), "{text} of {entry} is lost");
+            }
+        }
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
 

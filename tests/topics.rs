@@ -47,6 +47,24 @@ fn a_changed_rule_is_applied_to_the_whole_archive() {
 }
 
 #[test]
+fn a_rule_that_comes_back_knows_what_came_while_it_was_away() {
+    let house = House::new();
+    let feeds = "feeds: [{ id: a, name: A, url: '{server}/a.xml' }]\n";
+    house.config(&format!("{feeds}topics: [{{ id: t, any: [one] }}]"));
+    house.serves("/a.xml", rss(&dated("one", 1, 1)));
+    house.run(["poll"]).success();
+    for meanwhile in ["topics: [{ id: t, any: [two] }]", ""] {
+        let n = if meanwhile.is_empty() { 3 } else { 2 };
+        house.config(&format!("{feeds}{meanwhile}"));
+        house.serves("/a.xml", rss(&dated(&format!("one and two {n}"), n, n)));
+        house.run(["poll"]).summary("1 read (1 new post)").success();
+        house.config(&format!("{feeds}topics: [{{ id: t, any: [one] }}]"));
+        house.run(["poll"]).summary("1 not modified").success();
+        assert_eq!(titles(&house, "t").len(), n as usize, "{:?}", titles(&house, "t"));
+    }
+}
+
+#[test]
 fn a_revision_can_leave_a_topic() {
     let house = House::new();
     house.config("feeds: [{ id: a, name: A, url: '{server}/a.xml' }]\ntopics: [{ id: t, any: [one] }]");

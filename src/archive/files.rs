@@ -88,6 +88,20 @@ impl<'a> LedgerFiles<'a> {
         Ok(files)
     }
 
+    /// Cuts off what a crash left behind the last whole line; says of how many files.
+    pub(super) fn cut_torn(&self) -> Result<usize, ArchiveError> {
+        let mut cut = 0;
+        for file in self.months()?.into_iter().chain([self.folder().join("sources.jsonl")]) {
+            let whole = self.whole_length(&file).map_err(|e| unread(&file, e))?;
+            if self.disk.length(&file).map_err(|e| unread(&file, e))?.is_some_and(|length| length > whole) {
+                self.disk.append(&file, whole, b"").map_err(|e| failed(&file, "written", e))?;
+                self.disk.sync(&file).map_err(|e| failed(&file, "synced", e))?;
+                cut += 1;
+            }
+        }
+        Ok(cut)
+    }
+
     /// How long each file is, torn lines left out.
     pub(super) fn position(&self) -> Result<LedgerPosition, ArchiveError> {
         self.months()?

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use sha2::{Digest, Sha256};
 
 use super::files::{LedgerFiles, Pending};
-use super::{Adopted, Archive, ArchiveError, Batch, Kept, Line, RawPoll, SiteFacts, SourceLine};
+use super::{Adopted, Archive, ArchiveError, Batch, Kept, Line, PostAt, RawPoll, SiteFacts, SourceLine};
 use crate::disk::{Disk, LocalDisk};
 use crate::model::{EntryKey, LedgerPosition, Post, PostPath, Timestamp, hex};
 use crate::post::{self, Layout};
@@ -74,7 +74,12 @@ impl FolderArchive {
             self.disk.rename(&file.written, &file.last).map_err(|e| failed(&file.last, "put in place", e))?;
             folders.extend(file.last.parent().map(Path::to_owned));
         }
-        self.sync_folders(&folders)?;
+        // Another maker's layout may have a folder for every day.
+        if folders.len() <= SYNC_SINGLY
+            || !self.disk.sync_all(&self.root).map_err(|e| failed(&self.root, "synced", e))?
+        {
+            self.sync_folders(&folders)?;
+        }
         Ok(lines)
     }
 
@@ -84,6 +89,7 @@ impl FolderArchive {
         if self.marked.load(Ordering::Relaxed) {
             return Ok(());
         }
+        crate::disk::found(&*self.disk, &self.root).map_err(|e| failed(&self.root, "made", e))?;
         let marker = self.root.join(UNCLEAN);
         self.make_parent(&marker)?;
         self.disk.write(&marker, b"").map_err(|e| failed(&marker, "written", e))?;
@@ -93,11 +99,11 @@ impl FolderArchive {
     }
 
     /// A new folder is durable only when its parent is.
-    fn folders_above(&self, file: &Path) -> impl Iterator<Item = PathBuf> {
+    pub(super) fn folders_above(&self, file: &Path) -> impl Iterator<Item = PathBuf> {
         file.ancestors().skip(1).take_while(|folder| folder.starts_with(&self.root)).map(Path::to_owned)
     }
 
-    fn sync_folders(&self, folders: &BTreeSet<PathBuf>) -> Result<(), ArchiveError> {
+    pub(super) fn sync_folders(&self, folders: &BTreeSet<PathBuf>) -> Result<(), ArchiveError> {
         folders.iter().try_for_each(|folder| self.disk.sync_folder(folder).map_err(|e| failed(folder, "synced", e)))
     }
 
@@ -202,7 +208,8 @@ impl FolderArchive {
                 _ => path = numbered(&adopted.path, number).ok_or(ArchiveError::NoName(adopted.line.key))?,
             }
         }
-        Ok(Line { path: Some(path.to_string()), sha256: Some(sha256_hex(&adopted.bytes)), ..adopted.line })
+        let sha256 = adopted.line.sha256.unwrap_or_else(|| sha256_hex(&adopted.bytes));
+        Ok(Line { path: Some(path.to_string()), sha256: Some(sha256), ..adopted.line })
     }
 
     /// The shortest name that is free, or already this entry's.
@@ -233,7 +240,10 @@ impl FolderArchive {
     }
 
     fn write_temporary(&self, last: &Path, bytes: &[u8], pending: &mut Vec<Pending>) -> Result<(), ArchiveError> {
-        self.make_parent(last)?;
+        // Files of a batch come folder by folder.
+        if pending.last().is_none_or(|before| before.last.parent() != last.parent()) {
+            self.make_parent(last)?;
+        }
         let written = crate::disk::temporary(last);
         pending.push(Pending { written: written.clone(), last: last.to_owned(), is_ledger: false, before: 0 });
         self.disk.write(&written, bytes).map_err(|e| failed(&written, "written", e))
@@ -298,10 +308,11 @@ impl FolderArchive {
     }
 
     fn replace_small(&self, relative: &str, text: &str) -> Result<(), ArchiveError> {
+        let path = self.root.join(relative);
         if self.read_small(relative)?.as_deref() == Some(text) {
-            return Ok(());
+            return self.keep_name(&path);
         }
-        self.replace(&self.root.join(relative), text.as_bytes())
+        self.replace(&path, text.as_bytes())
     }
 
     /// Replaces a file whole and durably.
@@ -315,6 +326,12 @@ impl FolderArchive {
     /// Gives a temporary file its last name, durably.
     pub(super) fn put_in_place(&self, path: &Path) -> Result<(), ArchiveError> {
         self.disk.rename(&crate::disk::temporary(path), path).map_err(|e| failed(path, "put in place", e))?;
+        self.keep_name(path)
+    }
+
+    /// Makes a file's name durable. One that is there already need not be: a former run may have
+    /// failed between renaming and this.
+    fn keep_name(&self, path: &Path) -> Result<(), ArchiveError> {
         let folder = path.parent().unwrap_or(&self.root);
         self.disk.sync_folder(folder).map_err(|e| failed(folder, "synced", e))
     }
@@ -322,6 +339,8 @@ impl FolderArchive {
     fn facts(&self, authority: &str, now: Timestamp) -> Result<SiteFacts, ArchiveError> {
         let relative = "_ledger/site.json";
         if let Some(text) = self.read_small(relative)? {
+            // Ids are published that are made of it.
+            self.keep_name(&self.root.join(relative))?;
             return serde_json::from_str(&text)
                 .map_err(|e| ArchiveError::Damaged { path: self.root.join(relative), cause: e.to_string() });
         }
@@ -332,9 +351,22 @@ impl FolderArchive {
     }
 
     fn read_post(&self, path: &PostPath) -> Result<Post, ArchiveError> {
+        parsed(path, &self.read_bytes(path)?)
+    }
+
+    fn read_bytes(&self, path: &PostPath) -> Result<Vec<u8>, ArchiveError> {
         let file = self.root.join(path.as_str());
-        let bytes = self.disk.read(&file, 0).map_err(|e| unread(&file, e))?;
-        post::read(path.as_str(), &bytes).map_err(|cause| ArchiveError::Post { path: path.to_string(), cause })
+        self.disk.read(&file, 0).map_err(|e| unread(&file, e))
+    }
+
+    /// One of many: what is no post is `None`, but a disk that does not answer is an error.
+    fn read_one(&self, at: &PostAt) -> Result<Option<Post>, ArchiveError> {
+        match self.read_bytes(&at.path) {
+            Ok(bytes) if at.is_ours && !post::is_whole(&bytes) => Ok(None),
+            Ok(bytes) => Ok(parsed(&at.path, &bytes).ok()),
+            Err(error) if error.is_absence() => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     fn walk(&self, folder: &Path, in_posts: bool, found: &mut Vec<PostPath>) -> Result<(), ArchiveError> {
@@ -345,7 +377,7 @@ impl FolderArchive {
             if name.starts_with('.') || (name.starts_with('_') && !below) {
                 continue;
             }
-            if path.is_dir() {
+            if self.disk.is_folder(&path).map_err(|e| unread(&path, e))? {
                 self.walk(&path, below, found)?;
             } else if below
                 && path.extension().is_some_and(|e| e == "md" || e == "markdown" || e == "html" || e == "htm")
@@ -361,7 +393,7 @@ impl FolderArchive {
             let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
             if name.ends_with(".jsonl.zst") && !name.starts_with('.') {
                 found.extend(path.strip_prefix(&self.root).ok().and_then(Path::to_str).map(str::to_owned));
-            } else if path.is_dir() {
+            } else if self.disk.is_folder(&path).map_err(|e| unread(&path, e))? {
                 self.walk_raw(&path, found)?;
             }
         }
@@ -405,17 +437,10 @@ impl Archive for FolderArchive {
         .await
     }
 
-    async fn read_many(&self, paths: Vec<Option<PostPath>>) -> Result<Vec<Option<Post>>, ArchiveError> {
+    async fn read_many(&self, posts: Vec<Option<PostAt>>) -> Result<Vec<Option<Post>>, ArchiveError> {
         self.blocking(move |archive| {
-            let read = |path: Option<PostPath>| match archive.read_post(&path?) {
-                Ok(post) => Some(Ok(post)),
-                // A disk that does not answer must not look like an archive that lost its posts.
-                Err(ArchiveError::Read { path, cause }) if cause.kind() != io::ErrorKind::NotFound => {
-                    Some(Err(ArchiveError::Read { path, cause }))
-                }
-                Err(_) => None,
-            };
-            paths.into_iter().map(|path| read(path).transpose()).collect()
+            let read = |at: Option<PostAt>| at.map_or(Ok(None), |at| archive.read_one(&at));
+            posts.into_iter().map(read).collect()
         })
         .await
     }
@@ -526,6 +551,10 @@ pub(super) fn unread(path: &Path, cause: io::Error) -> ArchiveError {
 
 pub(super) fn failed(path: &Path, what: &'static str, cause: io::Error) -> ArchiveError {
     ArchiveError::Write { path: path.to_owned(), what, cause }
+}
+
+fn parsed(path: &PostPath, bytes: &[u8]) -> Result<Post, ArchiveError> {
+    post::read(path.as_str(), bytes).map_err(|cause| ArchiveError::Post { path: path.to_string(), cause })
 }
 
 /// `a/b.md` as `a/b-2.md`.

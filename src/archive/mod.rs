@@ -68,6 +68,15 @@ impl ArchiveError {
     }
 }
 
+/// A post to be read.
+#[derive(Clone, Debug)]
+pub struct PostAt {
+    /// Where it lies.
+    pub path: PostPath,
+    /// We wrote it: one that is cut short is none.
+    pub is_ours: bool,
+}
+
 /// A post to be written.
 #[derive(Clone, Debug)]
 pub struct Kept {
@@ -87,7 +96,7 @@ pub struct Adopted {
     pub path: PostPath,
     /// The file.
     pub bytes: Vec<u8>,
-    /// Its ledger line; path and checksum are filled in by the archive.
+    /// Its ledger line; the path is filled in by the archive, and the checksum where it is missing.
     pub line: Line,
 }
 
@@ -137,10 +146,10 @@ pub trait Archive: Send + Sync {
     /// Takes an entry down: its line is written, then its post, its former versions and its raw
     /// fragments go. Killed in the middle, it is finished by the next `recover`.
     fn forget(&self, line: Line) -> impl Future<Output = Result<(), ArchiveError>> + Send;
-    /// Reads many posts; `None` where there is no path, no file, or no post in it.
+    /// Reads many posts; `None` where there is no path, no file, or no whole post in it.
     fn read_many(
         &self,
-        paths: Vec<Option<PostPath>>,
+        paths: Vec<Option<PostAt>>,
     ) -> impl Future<Output = Result<Vec<Option<Post>>, ArchiveError>> + Send;
     /// A former version of a post; `None` when it was not kept.
     fn former(&self, key: &EntryKey, number: u32) -> impl Future<Output = Result<Option<Post>, ArchiveError>> + Send;

@@ -4,6 +4,7 @@
 //! batch of the ledger can be half done, and each of its lines can be finished exactly when the
 //! temporary file that it promises is whole.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::files::LastBatch;
@@ -19,6 +20,10 @@ impl FolderArchive {
             return Ok(Vec::new());
         }
         let mut said = Vec::new();
+        let cut = self.ledger_files().cut_torn()?;
+        if cut > 0 {
+            said.push(format!("an unclean stop left a torn line at the end of {cut} ledger files; it was cut off"));
+        }
         if let Some(batch) = self.ledger_files().last_batch()? {
             let (kept, finished) = self.finish(&batch)?;
             let dropped = batch.lines.len() - kept.len();
@@ -35,6 +40,7 @@ impl FolderArchive {
             for line in kept.iter().filter(|line| line.op == Op::Forget) {
                 self.take_down(line)?;
             }
+            self.make_durable(&batch, &kept)?;
         }
         for folder in ["_posts", "_revisions", "_raw", "_ledger"] {
             self.sweep(&self.root.join(folder))?;
@@ -124,13 +130,38 @@ impl FolderArchive {
         Ok(())
     }
 
+    /// What is in place need not be there for good: the last sync may be what failed.
+    fn make_durable(&self, batch: &LastBatch, kept: &[Line]) -> Result<(), ArchiveError> {
+        if self.disk.sync_all(&self.root).map_err(|e| failed(&self.root, "synced", e))? {
+            return Ok(());
+        }
+        let mut folders = BTreeSet::new();
+        for file in [batch.file.clone(), batch.file.with_file_name("sources.jsonl")] {
+            if self.exists(&file)? {
+                self.disk.sync(&file).map_err(|e| failed(&file, "synced", e))?;
+                folders.extend(self.folders_above(&file));
+            }
+        }
+        for line in kept {
+            let copy = line.rev.map(|number| revision_path(line.key, number));
+            let raw = line.feed.as_ref().map(|feed| RawPoll::path_of(feed, line.seen));
+            for path in [line.path.clone(), copy, raw].into_iter().flatten() {
+                let file = self.root.join(path);
+                if self.exists(&file)? {
+                    folders.extend(self.folders_above(&file));
+                }
+            }
+        }
+        self.sync_folders(&folders)
+    }
+
     /// Removes temporary files that belong to nothing.
     fn sweep(&self, folder: &Path) -> Result<(), ArchiveError> {
         for path in self.disk.list(folder).map_err(|e| unread(folder, e))? {
             if is_temporary(&path) {
                 self.disk.remove(&path).map_err(|e| failed(&path, "removed", e))?;
             } else if path.extension().is_none_or(|e| !matches!(e.to_str(), Some("md" | "jsonl" | "json" | "zst")))
-                && path.is_dir()
+                && self.disk.is_folder(&path).map_err(|e| unread(&path, e))?
             {
                 self.sweep(&path)?;
             }

@@ -1,6 +1,7 @@
 //! What a takedown removes: the one exception to "never changed afterwards".
 
-use std::path::Path;
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
 
 use super::folder::{FolderArchive, failed, unread};
 use super::raw::RawPoll;
@@ -12,16 +13,24 @@ impl FolderArchive {
     pub(super) fn take_down(&self, line: &Line) -> Result<(), ArchiveError> {
         let lines = self.ledger_files().lines_after(&LedgerPosition::default())?;
         let of_entry = || lines.iter().filter(|other| other.key == line.key);
-        for path in of_entry().filter_map(|line| line.path.as_deref()).filter_map(PostPath::parse) {
-            self.remove(&self.root.join(path.as_str()))?;
-        }
+        let posts = of_entry().filter_map(|line| line.path.as_deref()).filter_map(PostPath::parse);
+        let mut files: BTreeSet<PathBuf> = posts.map(|path| self.root.join(path.as_str())).collect();
         let folder = self.root.join(format!("_revisions/{}", line.key));
-        for file in self.disk.list(&folder).map_err(|e| unread(&folder, e))? {
-            self.remove(&file)?;
+        files.extend(self.disk.list(&folder).map_err(|e| unread(&folder, e))?);
+        for file in &files {
+            self.disk.remove(file).map_err(|e| failed(file, "removed", e))?;
         }
-        for other in of_entry() {
-            if let Some(feed) = &other.feed {
-                self.without_fragments(&self.root.join(RawPoll::path_of(feed, other.seen)), line.key)?;
+        let raw = of_entry().filter_map(|line| Some(RawPoll::path_of(line.feed.as_ref()?, line.seen)));
+        let raw: BTreeSet<PathBuf> = raw.map(|path| self.root.join(path)).collect();
+        for file in &raw {
+            self.without_fragments(file, line.key)?;
+        }
+        // All folders, whatever was still to be done in them: a former run may have failed here.
+        let mut folders = BTreeSet::from([folder]);
+        folders.extend(files.iter().chain(&raw).filter_map(|file| file.parent()).map(Path::to_owned));
+        for folder in folders {
+            if self.disk.is_folder(&folder).map_err(|e| unread(&folder, e))? {
+                self.disk.sync_folder(&folder).map_err(|e| failed(&folder, "synced", e))?;
             }
         }
         Ok(())
@@ -34,19 +43,11 @@ impl FolderArchive {
         let before = poll.fragments.len();
         poll.fragments.retain(|fragment| fragment.key != key);
         if poll.fragments.is_empty() {
-            self.remove(file)
+            self.disk.remove(file).map_err(|e| failed(file, "removed", e))
         } else if poll.fragments.len() < before {
             self.replace(file, &poll.to_bytes().map_err(|e| failed(file, "written", e))?)
         } else {
             Ok(())
-        }
-    }
-
-    fn remove(&self, file: &Path) -> Result<(), ArchiveError> {
-        self.disk.remove(file).map_err(|e| failed(file, "removed", e))?;
-        match file.parent().filter(|folder| folder.is_dir()) {
-            Some(folder) => self.disk.sync_folder(folder).map_err(|e| failed(folder, "synced", e)),
-            None => Ok(()),
         }
     }
 }

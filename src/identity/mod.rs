@@ -106,6 +106,12 @@ impl Identity {
         self.guid.as_deref().is_some_and(|guid| is_uri(guid) || is_uuid(guid))
     }
 
+    /// The key with the text as discriminator.
+    fn key_by_text(&self) -> EntryKey {
+        let base = self.canonical.as_ref().map_or_else(|| format!("feed:{}", self.feed), ToString::to_string);
+        EntryKey::of(&format!("{base}\ntext:{}", self.text.hex()))
+    }
+
     /// Of the guid.
     pub fn guid_fingerprint(&self) -> Option<Fingerprint> {
         self.guid.as_deref().map(Fingerprint::of)
@@ -130,11 +136,15 @@ fn nfkc(title: &str) -> String {
 ///
 /// A body that is all pictures has no text; there the markup has to serve.
 pub fn text_fingerprint(body: &str) -> (Fingerprint, bool) {
-    let text = crate::normalize::plain(body);
+    text_fingerprint_of(body, &crate::normalize::plain(body))
+}
+
+/// The same, for whoever has the plain text of the body already.
+pub fn text_fingerprint_of(body: &str, text: &str) -> (Fingerprint, bool) {
     if text.is_empty() {
         return (Fingerprint::of(body), false);
     }
-    (Fingerprint::of(&text), text.chars().count() >= TELLING_TEXT)
+    (Fingerprint::of(text), text.chars().nth(TELLING_TEXT - 1).is_some())
 }
 
 /// Works out what the entries of one document can be recognised by.

@@ -1,6 +1,6 @@
 //! The rules that say which known entry an entry is, or that it is new.
 
-use std::collections::{BTreeSet, HashMap, HashSet};
+use std::collections::{BTreeSet, HashMap};
 
 use super::Identity;
 use crate::model::{Dedup, EntryKey, Fingerprint, Found, Record};
@@ -88,20 +88,54 @@ pub fn decide(document: &[Identity], known: &[Known]) -> Decisions {
             matched[i] = by_url(entry, known, |key| taken.get(&key).map(|at| &document[*at]));
         }
     }
+    one_entry_each(document, &mut matched);
     for (found, _) in matched.iter().flatten() {
         taken.entry(found.key).or_insert(usize::MAX);
     }
     let mut decisions: Vec<Decision> = Vec::with_capacity(document.len());
-    let mut met: HashSet<EntryKey> = HashSet::new();
+    let mut met: HashMap<EntryKey, &Identity> = HashMap::new();
     for ((entry, known), matched) in document.iter().zip(known).zip(matched) {
-        let (key, rule, record) = match matched.or_else(|| by_text(entry, known, |key| taken.contains_key(&key))) {
+        let found = matched.or_else(|| by_text(entry, known, |key| taken.contains_key(&key)));
+        let (key, rule, record) = match found {
             Some((found, rule)) => (found.key, rule, Some(found.record.clone())),
             None => new_key(entry, known),
         };
-        let repeats = !met.insert(key);
+        let (key, rule, record) = match met.get(&key) {
+            // A guid that was given to a second entry made the same key: the text has to serve.
+            Some(other) if is_other(entry, other) => (entry.key_by_text(), 6, None),
+            _ => (key, rule, record),
+        };
+        let repeats = met.insert(key, entry).is_some();
         decisions.push(Decision { key, rule, known: record, repeats });
     }
     Decisions { list: decisions, id_reset: reset }
+}
+
+/// Of several entries that were taken for one known entry only the nearest to it is that entry: the
+/// others would count as repeated, and be lost. Which one is does not depend on their order.
+fn one_entry_each(document: &[Identity], matched: &mut [Option<(&Found, u8)>]) {
+    let mut nearest: HashMap<EntryKey, usize> = HashMap::new();
+    let distance = |i: usize, found: &Found, rule: u8| {
+        let (entry, record) = (&document[i], &found.record);
+        (rule, entry.text != record.text, entry.title != record.title, !same_claim(entry, record), entry.discriminated)
+    };
+    for (i, found) in matched.iter().enumerate() {
+        let Some((found, rule)) = found else { continue };
+        let at = nearest.entry(found.key).or_insert(i);
+        if matched[*at].is_some_and(|(other, of)| distance(i, found, *rule) < distance(*at, other, of)) {
+            *at = i;
+        }
+    }
+    for (i, found) in matched.iter_mut().enumerate() {
+        let Some(key) = found.map(|(found, _)| found.key) else { continue };
+        let is_other = is_other(&document[i], &document[nearest[&key]]);
+        found.take_if(|_| is_other);
+    }
+}
+
+/// True when two entries of a document cannot be one.
+fn is_other(entry: &Identity, other: &Identity) -> bool {
+    entry.dedup != Dedup::Url && (entry.title != other.title || entry.text != other.text)
 }
 
 /// True when the feed dealt its ids anew: many matches by guid, and too many of them say nothing
@@ -158,11 +192,11 @@ fn by_url<'a, 'd>(
         // Another entry of this document is the known one already.
         return (other.title == entry.title && other.text == entry.text).then_some((found, 4));
     }
-    if entry.link_is_shared {
-        // Several entries of this document have the link: it says nothing here.
-        return (same_text || (same_feed && same_claim(entry, record))).then_some((found, 4));
-    }
     let reused = same_feed && guids_differ(entry, record) && entry.title != record.title && !same_text;
+    if entry.link_is_shared {
+        // Several entries of this document have the link: it says little here.
+        return (same_text || (same_feed && same_claim(entry, record) && !reused)).then_some((found, 4));
+    }
     (!reused).then_some((found, 4))
 }
 

@@ -5,7 +5,7 @@ mod sled;
 use std::future::Future;
 use std::path::PathBuf;
 
-pub use sled::SledIndex;
+pub use sled::{Damage, SledIndex, TRY_STORE, is_working, try_store};
 
 use crate::identity::{Alias, Identity, Known};
 use crate::model::{EntryKey, FeedId, Fingerprint, Found, LedgerPosition, Record, Timestamp, TopicId, Validators};
@@ -20,6 +20,14 @@ pub enum IndexError {
         path: PathBuf,
         /// Whoever wrote the lock file.
         pid: String,
+    },
+    /// A store cannot be believed; opened again, the index makes it anew from the archive.
+    #[error("`{}` is damaged: {cause}; the next run makes it anew from the archive", path.display())]
+    Damaged {
+        /// The store's folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        cause: String,
     },
     /// The disk or the store refused.
     #[error("`{}` cannot be {what}: {cause}", path.display())]
@@ -82,6 +90,9 @@ pub struct Takedown {
 pub struct Committed {
     /// The records.
     pub records: Vec<Remember>,
+    /// Today's topics with their rules, which were applied to the records. Topics and rules that are
+    /// not among them miss these records from now on: they have to be made anew when they come back.
+    pub topics: Vec<(TopicId, Fingerprint)>,
     /// How far the ledger is known after this.
     pub ledger: LedgerPosition,
     /// Topics whose published files are stale from now on.
@@ -97,7 +108,7 @@ pub trait Index: Send + Sync {
     /// Puts records durably.
     fn commit(&self, committed: Committed) -> impl Future<Output = Result<(), IndexError>> + Send;
     /// Forgets an entry: its record goes, and whatever it would be recognised by (its key and its
-    /// marks) says so from now on.
+    /// marks) says so from now on. All published files are stale.
     fn forget(&self, takedown: Takedown) -> impl Future<Output = Result<(), IndexError>> + Send;
     /// The latest entries that were taken down out of a topic, newest first; their marks are left out.
     fn taken_down(
@@ -113,6 +124,8 @@ pub trait Index: Send + Sync {
     fn by_path(&self, path: &str) -> impl Future<Output = Result<Option<Found>, IndexError>> + Send;
     /// The record of a key.
     fn record(&self, key: &EntryKey) -> impl Future<Output = Result<Option<Record>, IndexError>> + Send;
+    /// The records of many keys, one answer a key.
+    fn by_keys(&self, keys: Vec<EntryKey>) -> impl Future<Output = Result<Vec<Option<Found>>, IndexError>> + Send;
     /// Every record, in key order.
     fn all(&self) -> impl Future<Output = Result<Vec<Found>, IndexError>> + Send;
     /// The newest entries of a topic rule: newest date first, then key. `None` when the rule was

@@ -1,28 +1,60 @@
 //! The door to sled.
 //!
 //! Two stores: a small one for the state of feeds, and the big one for entries, opened only when a
-//! feed has something to say. sled's own `flush` does not reach the disk's cache (sled#1452), so
-//! each commit also syncs the store's file.
+//! feed has something to say. A store that was not closed whole is tried before it is believed, and
+//! one that is damaged is set aside: what it held comes back from the archive.
+
+mod entries;
+mod mark;
+mod mend;
+mod probe;
+mod state;
+mod store;
+mod stored;
+#[cfg(test)]
+mod tests;
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+use std::time::Duration;
 
-use sled::{Batch, Db, Tree};
-
-use super::{Committed, FeedState, Index, IndexError, Remember, Takedown};
+use self::entries::Entries;
+use self::mend::{mend, set_aside};
+use self::probe::Guard;
+use self::state::State;
+use self::store::{caught, damaged, refused};
+use self::stored::common;
+use super::{Committed, FeedState, Index, IndexError, Takedown};
 use crate::identity::{Alias, Identity, Known};
 use crate::model::{EntryKey, FeedId, Fingerprint, Found, LedgerPosition, Record, Timestamp, TopicId};
 
-/// Version of everything kept here; another version is rebuilt from the archive.
-const VERSION: u8 = 1;
+pub use self::probe::{COMMAND as TRY_STORE, run as try_store};
+pub use self::store::is_working;
 
-/// Bytes of pages kept in memory: sled's default is 1 GiB.
-const CACHE: u64 = 64 << 20;
+/// Work that takes longer than this hangs: sled waits for ever for a thread of its own that gave up.
+const PATIENCE: Duration = Duration::from_mins(30);
 
-/// Where the state store keeps how far the ledger is known.
-const LEDGER: &[u8] = b"ledger";
+/// Characters of a cause that are shown.
+const SHOWN: usize = 200;
+
+/// The two stores.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    State,
+    Entries,
+}
+
+impl Kind {
+    /// Its folder below the index.
+    fn name(self) -> &'static str {
+        match self {
+            Self::State => "state",
+            Self::Entries => "entries",
+        }
+    }
+}
 
 /// The index in a folder of the local disk.
 #[derive(Clone, Debug)]
@@ -33,290 +65,154 @@ pub struct SledIndex {
 #[derive(Debug)]
 struct Shared {
     root: PathBuf,
-    state: Db,
-    entries: OnceLock<Entries>,
-    /// Held as long as the index is open.
+    state: Arc<State>,
+    entries: Arc<RwLock<Option<Entries>>>,
+    healed: Vec<String>,
+    /// Stores that turned out damaged since they were opened, with the cause.
+    damaged: Mutex<Vec<(Kind, String)>>,
+    /// Held as long as the index is open; the last to go.
     _lock: File,
 }
 
-#[derive(Clone, Debug)]
-struct Entries {
-    db: Db,
-    records: Tree,
-    aliases: Tree,
-    order: Tree,
-    rules: Tree,
-    /// Keys and marks of forgotten entries.
-    forgotten: Tree,
-    /// Forgotten entries, the latest first.
-    takedowns: Tree,
-}
+/// What was found damaged while the index was open; the next opening sets it aside.
+#[derive(Clone, Debug, Default)]
+pub struct Damage(Vec<(Kind, String)>);
 
-/// A record as it is stored.
-#[derive(serde::Serialize, serde::Deserialize)]
-struct Stored {
-    path: String,
-    feed: Option<String>,
-    also: Vec<String>,
-    title: Fingerprint,
-    text: Fingerprint,
-    claimed: Option<i64>,
-    date: i64,
-    seen: i64,
-    guid: Option<Fingerprint>,
-    link: Option<Fingerprint>,
-    revisions: u32,
-    revised: Option<i64>,
-    id: Option<String>,
-    rule: u8,
+impl Damage {
+    /// True when nothing was.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
 }
 
 impl SledIndex {
-    /// Opens the index below `root`, making it if it does not exist.
+    /// Opens the index below `root`, making it if it does not exist. Stores are tried in a thread.
     pub fn open(root: &Path) -> Result<Self, IndexError> {
-        fs::create_dir_all(root).map_err(|e| failed(root, "made", e))?;
+        Self::open_with(root, &Guard::Thread, &Damage::default())
+    }
+
+    /// Opens the index below `root`; stores are tried in a process of this program, which has the
+    /// command [`TRY_STORE`]. What was found damaged before is set aside.
+    pub fn open_guarded(root: &Path, program: PathBuf, damage: &Damage) -> Result<Self, IndexError> {
+        Self::open_with(root, &Guard::Process(program), damage)
+    }
+
+    fn open_with(root: &Path, guard: &Guard, damage: &Damage) -> Result<Self, IndexError> {
+        fs::create_dir_all(root).map_err(|e| refused(root, "made", e))?;
         let lock = lock(root)?;
-        let state = open_store(&root.join("state"))?;
-        if !root.join("entries").join("db").exists() {
-            // The store of entries is lost: what the other knows of the ledger is no longer true.
-            state.remove(LEDGER).map_err(|e| failed(root, "written", e))?;
+        let mut healed = Vec::new();
+        for (kind, cause) in &damage.0 {
+            let path = root.join(kind.name());
+            if path.exists() {
+                healed.push(set_aside(&path, cause)?);
+            }
         }
-        let shared = Shared { root: root.to_owned(), state, entries: OnceLock::new(), _lock: lock };
+        let path = root.join(Kind::State.name());
+        healed.extend(mend(guard, Kind::State, &path)?);
+        let (state, is_new) = or_anew(&path, &mut healed, || State::open(&path))?;
+        let path = root.join(Kind::Entries.name());
+        let entries = if path.exists() && mark::fits(&path) && !is_new {
+            None
+        } else if path.exists() {
+            healed.extend(mend(guard, Kind::Entries, &path)?);
+            let entries = or_anew(&path, &mut healed, || Entries::open_anyway(&path))?;
+            agree(&state, is_new, &entries)?;
+            Some(entries)
+        } else {
+            // The store of entries is lost: what the other knows of the ledger is no longer true.
+            state.forget_ledger()?;
+            None
+        };
+        let shared = Shared {
+            root: root.to_owned(),
+            state: Arc::new(state),
+            entries: Arc::new(RwLock::new(entries)),
+            healed,
+            damaged: Mutex::default(),
+            _lock: lock,
+        };
         Ok(Self { shared: Arc::new(shared) })
     }
 
-    fn entries(&self) -> Result<&Entries, IndexError> {
-        if let Some(entries) = self.shared.entries.get() {
-            return Ok(entries);
+    /// What was put right when the index was opened, in sentences.
+    pub fn healed(&self) -> Vec<String> {
+        self.shared.healed.clone()
+    }
+
+    /// What turned out damaged since then. The failure that told so is no reason to stop: opened
+    /// again with this, the index is whole.
+    pub fn damage(&self) -> Damage {
+        Damage(self.shared.damaged.lock().unwrap_or_else(PoisonError::into_inner).clone())
+    }
+
+    fn path(&self, kind: Kind) -> PathBuf {
+        self.shared.root.join(kind.name())
+    }
+
+    fn state<T>(&self, work: impl FnOnce(&State) -> Result<T, IndexError>) -> Result<T, IndexError> {
+        let done = caught(&self.path(Kind::State), || work(&self.shared.state));
+        self.noted(Kind::State, done)
+    }
+
+    fn entries<T>(&self, work: impl FnOnce(&Entries) -> Result<T, IndexError>) -> Result<T, IndexError> {
+        let path = self.path(Kind::Entries);
+        self.noted(Kind::Entries, self.opened(&path).and_then(|()| caught(&path, || self.on_entries(work))))
+    }
+
+    /// Opens the store of entries where that has not happened yet.
+    fn opened(&self, path: &Path) -> Result<(), IndexError> {
+        let slot = &self.shared.entries;
+        if slot.read().unwrap_or_else(PoisonError::into_inner).is_some() {
+            return Ok(());
         }
-        let path = self.shared.root.join("entries");
-        let db = open_store(&path)?;
-        let tree = |name: &str| db.open_tree(name).map_err(|e| failed(&path, "opened", e));
-        let entries = Entries {
-            records: tree("records")?,
-            aliases: tree("aliases")?,
-            order: tree("order")?,
-            rules: tree("rules")?,
-            forgotten: tree("forgotten")?,
-            takedowns: tree("takedowns")?,
-            db: db.clone(),
-        };
-        Ok(self.shared.entries.get_or_init(|| entries))
+        let known = self.state(State::ledger)?;
+        let mut slot = slot.write().unwrap_or_else(PoisonError::into_inner);
+        if slot.is_none() {
+            *slot = Some(Entries::open(path, &known)?);
+        }
+        Ok(())
     }
 
-    fn found(&self, key: EntryKey) -> Result<Option<Found>, IndexError> {
-        let entries = self.entries()?;
-        let value = entries.records.get(key.bytes()).map_err(|e| failed(&self.shared.root, "read", e))?;
-        value.map(|value| Ok(Found { key, record: decode(&self.shared.root, &value)? })).transpose()
-    }
-
-    fn alias(&self, alias: &Alias) -> Result<Option<EntryKey>, IndexError> {
-        let value = self
-            .entries()?
-            .aliases
-            .get(alias.fingerprint().bytes())
-            .map_err(|e| failed(&self.shared.root, "read", e))?;
-        Ok(value.and_then(|value| EntryKey::from_bytes(&value)))
-    }
-
-    fn by_alias(&self, alias: Option<Alias>) -> Result<Option<Found>, IndexError> {
-        let Some(alias) = alias else { return Ok(None) };
-        match self.alias(&alias)? {
-            Some(key) => self.found(key),
-            None => Ok(None),
+    fn on_entries<T>(&self, work: impl FnOnce(&Entries) -> Result<T, IndexError>) -> Result<T, IndexError> {
+        match &*self.shared.entries.read().unwrap_or_else(PoisonError::into_inner) {
+            Some(entries) => work(entries),
+            None => Err(refused(&self.shared.root, "used", "it is being made anew")),
         }
     }
 
-    fn known(&self, id: &Identity) -> Result<Known, IndexError> {
-        let by_key = |key: Option<EntryKey>| key.map_or(Ok(None), |key| self.found(key));
-        let url = match by_key(id.plain)? {
-            Some(found) => Some(found),
-            None => self.by_alias(id.url_alias())?,
-        };
-        Ok(Known {
-            guid: self.by_alias(id.guid_alias())?,
-            url,
-            pair: self.by_alias(id.pair_alias())?,
-            text: self.by_alias(id.text_alias())?,
-            discriminated: by_key(Some(id.discriminated))?,
-            forgotten: self.is_forgotten(id)?,
-            published: match id.usable_id() {
-                Some(guid) => self.alias(&Alias::Published(guid.to_owned()))?,
-                None => None,
-            },
-        })
-    }
-
-    /// True when an entry that was forgotten would be recognised as this one.
-    fn is_forgotten(&self, id: &Identity) -> Result<bool, IndexError> {
-        let forgotten = &self.entries()?.forgotten;
-        if forgotten.is_empty() {
-            return Ok(false);
-        }
-        let keys = [id.plain, Some(id.discriminated)].into_iter().flatten().map(|key| key.bytes().to_vec());
-        let aliases = [id.guid_alias(), id.url_alias(), id.pair_alias(), id.text_alias()];
-        let marks = aliases.into_iter().flatten().map(|alias| alias.fingerprint().bytes().to_vec());
-        for mark in keys.chain(marks) {
-            if forgotten.contains_key(mark).map_err(|e| failed(&self.shared.root, "read", e))? {
-                return Ok(true);
+    /// Remembers damage. The store is then neither closed nor marked: closing it would work on it.
+    fn noted<T>(&self, kind: Kind, done: Result<T, IndexError>) -> Result<T, IndexError> {
+        if let Err(IndexError::Damaged { cause, .. }) = &done {
+            let mut damaged = self.shared.damaged.lock().unwrap_or_else(PoisonError::into_inner);
+            if !damaged.iter().any(|(known, _)| *known == kind) {
+                damaged.push((kind, cause.clone()));
+                match kind {
+                    Kind::State => std::mem::forget(Arc::clone(&self.shared.state)),
+                    Kind::Entries => std::mem::forget(Arc::clone(&self.shared.entries)),
+                }
             }
         }
-        Ok(false)
-    }
-
-    fn forget_now(&self, takedown: &Takedown) -> Result<(), IndexError> {
-        let key = takedown.key;
-        let entries = self.entries()?;
-        let wrong = |e: sled::Error| failed(&self.shared.root, "written", e);
-        let mut forgotten = Batch::default();
-        forgotten.insert(key.bytes(), &[VERSION]);
-        for mark in &takedown.marks {
-            forgotten.insert(mark.bytes(), &[VERSION]);
-        }
-        entries.forgotten.apply_batch(forgotten).map_err(wrong)?;
-        let topics: Vec<&str> = takedown.topics.iter().map(TopicId::as_str).collect();
-        let value = postcard::to_extend(&(&takedown.id, topics), vec![VERSION]);
-        let value = value.map_err(|e| failed(&self.shared.root, "written", e))?;
-        let place = [&latest_first(takedown.when)[..], key.bytes()].concat();
-        entries.takedowns.insert(place, value).map_err(wrong)?;
-        let mut order = Batch::default();
-        for item in entries.order.iter().keys() {
-            let place = item.map_err(wrong)?;
-            if place.get(24..) == Some(key.bytes()) {
-                order.remove(place);
-            }
-        }
-        entries.order.apply_batch(order).map_err(wrong)?;
-        entries.records.remove(key.bytes()).map_err(wrong)?;
-        self.settle(&entries.db, "entries")
-    }
-
-    fn taken_down_now(&self, topic: &TopicId, limit: usize) -> Result<Vec<Takedown>, IndexError> {
-        let unread = |e: &dyn std::fmt::Display| failed(&self.shared.root, "read", e);
-        let mut found = Vec::new();
-        for item in &self.entries()?.takedowns {
-            let (place, value) = item.map_err(|e| unread(&e))?;
-            let takedown = decode_takedown(&place, &value).ok_or_else(|| unread(&"a takedown has another form"))?;
-            if found.len() < limit && takedown.topics.contains(topic) {
-                found.push(takedown);
-            }
-        }
-        Ok(found)
-    }
-
-    fn clear_now(&self) -> Result<(), IndexError> {
-        let wrong = |e: sled::Error| failed(&self.shared.root, "written", e);
-        // The position first: whatever happens then, the index knows that it knows nothing.
-        self.shared.state.remove(LEDGER).map_err(wrong)?;
-        for item in self.shared.state.scan_prefix(b"published:").keys() {
-            self.shared.state.remove(item.map_err(wrong)?).map_err(wrong)?;
-        }
-        self.settle(&self.shared.state, "state")?;
-        let entries = self.entries()?;
-        for tree in
-            [&entries.records, &entries.aliases, &entries.order, &entries.rules, &entries.forgotten, &entries.takedowns]
-        {
-            tree.clear().map_err(wrong)?;
-        }
-        self.settle(&entries.db, "entries")
+        done
     }
 
     fn commit_now(&self, committed: &Committed) -> Result<(), IndexError> {
-        let entries = self.entries()?;
-        let mut records = Batch::default();
-        let mut aliases = Batch::default();
-        let mut order = Batch::default();
-        // sled writes sorted batches several times faster than shuffled ones.
-        let mut sorted: Vec<&Remember> = committed.records.iter().collect();
-        sorted.sort_by_key(|r| r.key);
-        for remember in sorted {
-            records.insert(remember.key.bytes(), encode(&self.shared.root, &remember.record)?);
-            let former = self.found(remember.key)?.filter(|former| former.record.date != remember.record.date);
-            for alias in &remember.aliases {
-                aliases.insert(alias.fingerprint().bytes(), remember.key.bytes());
-            }
-            for (rule, belongs) in &remember.topics {
-                // A place holds the date: one that changed would show the entry twice.
-                if let Some(former) = &former {
-                    order.remove(place(*rule, former.record.date, remember.key));
-                }
-                let place = place(*rule, remember.record.date, remember.key);
-                if *belongs { order.insert(place, &[]) } else { order.remove(place) }
-            }
-        }
-        let apply = |tree: &Tree, batch| tree.apply_batch(batch).map_err(|e| failed(&self.shared.root, "written", e));
-        // Aliases and order first: a record that is there has all that leads to it.
-        apply(&entries.aliases, aliases)?;
-        apply(&entries.order, order)?;
-        apply(&entries.records, records)?;
-        let mut complete = Batch::default();
-        for rule in &committed.complete {
-            complete.insert(rule.bytes(), &[VERSION]);
-        }
-        apply(&entries.rules, complete)?;
-        self.settle(&entries.db, "entries")?;
-        self.put_ledger(&committed.ledger, &committed.stale)
+        self.entries(|entries| entries.commit(committed))?;
+        self.state(|state| state.put_ledger(committed))
     }
 
-    /// Together in one batch: a ledger that is known always has its topics published or marked.
-    fn put_ledger(&self, position: &LedgerPosition, stale: &[TopicId]) -> Result<(), IndexError> {
-        let value = serde_json::to_vec(position).map_err(|e| failed(&self.shared.root, "written", e))?;
-        let mut batch = Batch::default();
-        batch.insert(LEDGER, value);
-        for topic in stale {
-            batch.remove(published_key(topic));
+    /// The store of entries is not emptied, but made anew: sled never gives room back.
+    fn clear_now(&self) -> Result<(), IndexError> {
+        // The position first: whatever happens then, the index knows that it knows nothing.
+        self.state(State::forget_ledger)?;
+        let path = self.path(Kind::Entries);
+        let mut slot = self.shared.entries.write().unwrap_or_else(PoisonError::into_inner);
+        *slot = None;
+        if path.exists() {
+            mark::lift(&path)?;
+            fs::remove_dir_all(&path).map_err(|e| refused(&path, "removed", e))?;
         }
-        self.shared.state.apply_batch(batch).map_err(|e| failed(&self.shared.root, "written", e))?;
-        self.settle(&self.shared.state, "state")
-    }
-
-    /// One flush, and the sync that sled leaves out.
-    fn settle(&self, db: &Db, store: &str) -> Result<(), IndexError> {
-        db.flush().map_err(|e| failed(&self.shared.root, "written", e))?;
-        let file = self.shared.root.join(store).join("db");
-        File::open(&file).and_then(|f| f.sync_all()).map_err(|e| failed(&file, "synced", e))
-    }
-
-    fn newest_now(&self, rule: Fingerprint, limit: usize) -> Result<Option<Vec<Found>>, IndexError> {
-        let entries = self.entries()?;
-        let complete = entries.rules.contains_key(rule.bytes()).map_err(|e| failed(&self.shared.root, "read", e))?;
-        if !complete {
-            return Ok(None);
-        }
-        let mut newest = Vec::new();
-        for item in entries.order.scan_prefix(rule.bytes()).take(limit) {
-            let (place, _) = item.map_err(|e| failed(&self.shared.root, "read", e))?;
-            if let Some(key) = place.get(24..).and_then(EntryKey::from_bytes) {
-                newest.extend(self.found(key)?);
-            }
-        }
-        Ok(Some(newest))
-    }
-
-    fn put_topic_now(&self, rule: Fingerprint, members: Vec<(Timestamp, EntryKey)>) -> Result<(), IndexError> {
-        let entries = self.entries()?;
-        let mut order = Batch::default();
-        for item in entries.order.scan_prefix(rule.bytes()).keys() {
-            order.remove(item.map_err(|e| failed(&self.shared.root, "read", e))?);
-        }
-        let mut places: Vec<Vec<u8>> = members.into_iter().map(|(date, key)| place(rule, date, key)).collect();
-        places.sort();
-        for place in places {
-            order.insert(place, &[]);
-        }
-        entries.order.apply_batch(order).map_err(|e| failed(&self.shared.root, "written", e))?;
-        entries.rules.insert(rule.bytes(), &[VERSION]).map_err(|e| failed(&self.shared.root, "written", e))?;
-        self.settle(&entries.db, "entries")
-    }
-
-    fn put_states_now(&self, states: Vec<(FeedId, FeedState)>) -> Result<(), IndexError> {
-        let mut batch = Batch::default();
-        for (feed, state) in states {
-            let value = serde_json::to_vec(&state).map_err(|e| failed(&self.shared.root, "written", e))?;
-            batch.insert(format!("feed:{feed}").as_bytes(), value);
-        }
-        self.shared.state.apply_batch(batch).map_err(|e| failed(&self.shared.root, "written", e))?;
-        self.settle(&self.shared.state, "state")
+        *slot = Some(Entries::open_anyway(&path)?);
+        Ok(())
     }
 
     async fn blocking<T: Send + 'static>(
@@ -324,14 +220,21 @@ impl SledIndex {
         work: impl FnOnce(&Self) -> Result<T, IndexError> + Send + 'static,
     ) -> Result<T, IndexError> {
         let index = self.clone();
-        tokio::task::spawn_blocking(move || work(&index)).await.map_err(|e| failed(&self.shared.root, "used", e))?
+        let work = tokio::task::spawn_blocking(move || work(&index));
+        if let Ok(done) = tokio::time::timeout(PATIENCE, work).await {
+            return done.map_err(|e| refused(&self.shared.root, "used", e))?;
+        }
+        // Which of the two it waits for is not known.
+        let late = || damaged(&self.shared.root, "no answer within half an hour");
+        let _ = self.noted(Kind::State, Err::<(), _>(late()));
+        self.noted(Kind::Entries, Err(late()))
     }
 }
 
 impl Index for SledIndex {
     async fn records(&self, ids: &[Identity]) -> Result<Vec<Known>, IndexError> {
         let ids = ids.to_vec();
-        self.blocking(move |index| ids.iter().map(|id| index.known(id)).collect()).await
+        self.blocking(move |index| index.entries(|entries| ids.iter().map(|id| entries.known(id)).collect())).await
     }
 
     async fn commit(&self, committed: Committed) -> Result<(), IndexError> {
@@ -339,12 +242,17 @@ impl Index for SledIndex {
     }
 
     async fn forget(&self, takedown: Takedown) -> Result<(), IndexError> {
-        self.blocking(move |index| index.forget_now(&takedown)).await
+        self.blocking(move |index| {
+            // Topics that the config does not have today may show the entry when they come back.
+            index.state(State::forget_published)?;
+            index.entries(|entries| entries.forget(&takedown))
+        })
+        .await
     }
 
     async fn taken_down(&self, topic: &TopicId, limit: usize) -> Result<Vec<Takedown>, IndexError> {
         let topic = topic.clone();
-        self.blocking(move |index| index.taken_down_now(&topic, limit)).await
+        self.blocking(move |index| index.entries(|entries| entries.taken_down(&topic, limit))).await
     }
 
     async fn clear(&self) -> Result<(), IndexError> {
@@ -353,7 +261,7 @@ impl Index for SledIndex {
 
     async fn find(&self, alias: &Alias) -> Result<Option<Found>, IndexError> {
         let alias = alias.clone();
-        self.blocking(move |index| index.by_alias(Some(alias))).await
+        self.blocking(move |index| index.entries(|entries| entries.by_alias(Some(alias)))).await
     }
 
     async fn by_path(&self, path: &str) -> Result<Option<Found>, IndexError> {
@@ -363,132 +271,88 @@ impl Index for SledIndex {
 
     async fn record(&self, key: &EntryKey) -> Result<Option<Record>, IndexError> {
         let key = *key;
-        self.blocking(move |index| Ok(index.found(key)?.map(|found| found.record))).await
+        let found = self.blocking(move |index| index.entries(|entries| entries.found(key))).await?;
+        Ok(found.map(|found| found.record))
+    }
+
+    async fn by_keys(&self, keys: Vec<EntryKey>) -> Result<Vec<Option<Found>>, IndexError> {
+        let find = |entries: &Entries| keys.into_iter().map(|key| entries.found(key)).collect();
+        self.blocking(move |index| index.entries(find)).await
     }
 
     async fn all(&self) -> Result<Vec<Found>, IndexError> {
-        self.blocking(|index| {
-            let items = index.entries()?.records.iter();
-            items
-                .map(|item| {
-                    let (key, value) = item.map_err(|e| failed(&index.shared.root, "read", e))?;
-                    let key = EntryKey::from_bytes(&key)
-                        .ok_or_else(|| failed(&index.shared.root, "read", "a key is not 32 bytes"))?;
-                    Ok(Found { key, record: decode(&index.shared.root, &value)? })
-                })
-                .collect()
-        })
-        .await
+        self.blocking(|index| index.entries(Entries::all)).await
     }
 
     async fn newest(&self, rule: Fingerprint, limit: usize) -> Result<Option<Vec<Found>>, IndexError> {
-        self.blocking(move |index| index.newest_now(rule, limit)).await
+        self.blocking(move |index| index.entries(|entries| entries.newest(rule, limit))).await
     }
 
     async fn put_topic(&self, rule: Fingerprint, members: Vec<(Timestamp, EntryKey)>) -> Result<(), IndexError> {
-        self.blocking(move |index| index.put_topic_now(rule, members)).await
+        self.blocking(move |index| index.entries(|entries| entries.put_topic(rule, members))).await
     }
 
     async fn published(&self, topic: &TopicId) -> Result<Option<Fingerprint>, IndexError> {
-        let key = published_key(topic);
-        self.blocking(move |index| {
-            let value = index.shared.state.get(key).map_err(|e| failed(&index.shared.root, "read", e))?;
-            Ok(value.and_then(|value| postcard::from_bytes(&value).ok()))
-        })
-        .await
+        let topic = topic.clone();
+        self.blocking(move |index| index.state(|state| state.published(&topic))).await
     }
 
     async fn put_published(&self, topic: &TopicId, from: Fingerprint) -> Result<(), IndexError> {
-        let key = published_key(topic);
-        self.blocking(move |index| {
-            index.shared.state.insert(key, from.bytes()).map_err(|e| failed(&index.shared.root, "written", e))?;
-            index.settle(&index.shared.state, "state")
-        })
-        .await
+        let topic = topic.clone();
+        self.blocking(move |index| index.state(|state| state.put_published(&topic, from))).await
     }
 
     async fn ledger(&self) -> Result<LedgerPosition, IndexError> {
-        self.blocking(|index| {
-            let value = index.shared.state.get(LEDGER).map_err(|e| failed(&index.shared.root, "read", e))?;
-            Ok(value.and_then(|value| serde_json::from_slice(&value).ok()).unwrap_or_default())
-        })
-        .await
+        self.blocking(|index| index.state(State::ledger)).await
     }
 
     async fn feed_state(&self, feed: &FeedId) -> Result<Option<FeedState>, IndexError> {
         let feed = feed.clone();
-        self.blocking(move |index| {
-            let value =
-                index.shared.state.get(format!("feed:{feed}")).map_err(|e| failed(&index.shared.root, "read", e))?;
-            Ok(value.and_then(|value| serde_json::from_slice(&value).ok()))
-        })
-        .await
+        self.blocking(move |index| index.state(|state| state.feed(&feed))).await
     }
 
     async fn put_feed_states(&self, states: Vec<(FeedId, FeedState)>) -> Result<(), IndexError> {
-        self.blocking(move |index| index.put_states_now(states)).await
+        self.blocking(move |index| index.state(|state| state.put_feeds(&states))).await
     }
 }
 
-/// Newest first, then key: rule, inverted milliseconds, key.
-fn place(rule: Fingerprint, date: Timestamp, key: EntryKey) -> Vec<u8> {
-    let mut place = Vec::with_capacity(56);
-    place.extend_from_slice(rule.bytes());
-    place.extend_from_slice(&latest_first(date));
-    place.extend_from_slice(key.bytes());
-    place
+/// Opens a store; a damaged one is set aside, and an empty one takes its place.
+fn or_anew<T>(
+    path: &Path,
+    healed: &mut Vec<String>,
+    open: impl Fn() -> Result<T, IndexError>,
+) -> Result<T, IndexError> {
+    match open() {
+        Err(IndexError::Damaged { cause, .. }) => {
+            healed.push(set_aside(path, &cause)?);
+            open()
+        }
+        done => done,
+    }
 }
 
-/// A moment so that later ones sort first.
-fn latest_first(moment: Timestamp) -> [u8; 8] {
-    // The sign bit is turned so that years before 1970 sort below those after it.
-    let ascending = moment.millis().cast_unsigned() ^ (1 << 63);
-    (!ascending).to_be_bytes()
-}
-
-fn decode_takedown(place: &[u8], value: &[u8]) -> Option<Takedown> {
-    let (when, key) = place.split_first_chunk::<8>()?;
-    let millis = (!u64::from_be_bytes(*when) ^ (1 << 63)).cast_signed();
-    let (_, value) = value.split_first().filter(|(version, _)| **version == VERSION)?;
-    let (id, topics): (Option<String>, Vec<String>) = postcard::from_bytes(value).ok()?;
-    let topics = topics.iter().filter_map(|topic| TopicId::parse(topic)).collect();
-    Some(Takedown {
-        key: EntryKey::from_bytes(key)?,
-        when: Timestamp::from_millis(millis),
-        id,
-        topics,
-        marks: Vec::new(),
-    })
-}
-
-fn published_key(topic: &TopicId) -> Vec<u8> {
-    format!("published:{topic}").into_bytes()
-}
-
-fn open_store(path: &Path) -> Result<Db, IndexError> {
-    sled::Config::new()
-        .path(path)
-        .cache_capacity(CACHE)
-        .flush_every_ms(None)
-        .open()
-        .map_err(|e| failed(path, "opened", e))
+/// After an unclean stop only so much of the ledger is known as both stores know.
+fn agree(state: &State, is_new: bool, entries: &Entries) -> Result<(), IndexError> {
+    let (known, held) = (state.ledger()?, entries.ledger());
+    // A new store of states takes the other's word: the published files are made anew in any case.
+    let both = if is_new { held } else { common(&known, &held) };
+    match both {
+        both if both == known => Ok(()),
+        both if both.is_empty() => state.forget_ledger(),
+        both => state.put_ledger(&Committed { ledger: both, ..Committed::default() }),
+    }
 }
 
 /// Our own lock: sled's says only in words that another process holds it.
 fn lock(root: &Path) -> Result<File, IndexError> {
     let path = root.join("lock");
-    let mut file = OpenOptions::new()
-        .read(true)
-        .write(true)
-        .create(true)
-        .truncate(false)
-        .open(&path)
-        .map_err(|e| failed(&path, "opened", e))?;
+    let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
+    let mut file = options.map_err(|e| refused(&path, "opened", e))?;
     match file.try_lock() {
         Ok(()) => {
             let pid = std::process::id().to_string();
             let written = file.set_len(0).and_then(|()| file.write_all(pid.as_bytes()));
-            written.map_err(|e| failed(&path, "written", e))?;
+            written.map_err(|e| refused(&path, "written", e))?;
             Ok(file)
         }
         Err(fs::TryLockError::WouldBlock) => {
@@ -496,53 +360,6 @@ fn lock(root: &Path) -> Result<File, IndexError> {
             let _ = file.read_to_string(&mut pid);
             Err(IndexError::InUse { path: root.to_owned(), pid })
         }
-        Err(fs::TryLockError::Error(e)) => Err(failed(&path, "locked", e)),
+        Err(fs::TryLockError::Error(e)) => Err(refused(&path, "locked", e)),
     }
-}
-
-fn encode(root: &Path, record: &Record) -> Result<Vec<u8>, IndexError> {
-    let stored = Stored {
-        path: record.path.clone(),
-        feed: record.feed.as_ref().map(ToString::to_string),
-        also: record.also.iter().map(ToString::to_string).collect(),
-        title: record.title,
-        text: record.text,
-        claimed: record.claimed.map(Timestamp::millis),
-        date: record.date.millis(),
-        seen: record.seen.millis(),
-        guid: record.guid,
-        link: record.link,
-        revisions: record.revisions,
-        revised: record.revised.map(Timestamp::millis),
-        id: record.id.clone(),
-        rule: record.rule,
-    };
-    postcard::to_extend(&stored, vec![VERSION]).map_err(|e| failed(root, "written", e))
-}
-
-fn decode(root: &Path, value: &[u8]) -> Result<Record, IndexError> {
-    let Some((&VERSION, bytes)) = value.split_first() else {
-        return Err(failed(root, "read", "a record has another version; run `feedmill reindex`"));
-    };
-    let stored: Stored = postcard::from_bytes(bytes).map_err(|e| failed(root, "read", e))?;
-    Ok(Record {
-        path: stored.path,
-        feed: stored.feed.as_deref().and_then(FeedId::parse),
-        also: stored.also.iter().filter_map(|feed| FeedId::parse(feed)).collect(),
-        title: stored.title,
-        text: stored.text,
-        claimed: stored.claimed.map(Timestamp::from_millis),
-        date: Timestamp::from_millis(stored.date),
-        seen: Timestamp::from_millis(stored.seen),
-        guid: stored.guid,
-        link: stored.link,
-        revisions: stored.revisions,
-        revised: stored.revised.map(Timestamp::from_millis),
-        id: stored.id,
-        rule: stored.rule,
-    })
-}
-
-fn failed(path: &Path, what: &'static str, cause: impl std::fmt::Display) -> IndexError {
-    IndexError::Store { path: path.to_owned(), what, cause: cause.to_string() }
 }

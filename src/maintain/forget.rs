@@ -6,9 +6,9 @@ use crate::archive::{Archive, ArchiveError, Line, Op};
 use crate::config::Config;
 use crate::identity::{self, Alias, canonical_url};
 use crate::index::{Index, IndexError};
-use crate::maintain::ingest;
+use crate::maintain::{ingest, look};
 use crate::model::{EntryKey, FeedId, Fingerprint, Found, LedgerPosition, Post, PostPath, Timestamp};
-use crate::topic::{self, Subject};
+use crate::topic::Matcher;
 
 /// Why an entry could not be found or forgotten.
 #[derive(Debug, thiserror::Error)]
@@ -53,7 +53,12 @@ pub async fn entry<I: Index, A: Archive>(
     let found = find(index, what).await?.ok_or_else(|| ForgetError::Unknown(what.to_owned()))?;
     let lines = archive.lines_after(&LedgerPosition::default()).await?;
     let post = match PostPath::parse(&found.record.path) {
-        Some(path) => archive.read(&path).await.ok(),
+        Some(path) => match archive.read(&path).await {
+            Ok(post) => Some(post),
+            // Without the marks of its text the entry would come back under another address.
+            Err(error @ ArchiveError::Read { .. }) if !error.is_absence() => return Err(error.into()),
+            Err(_) => None,
+        },
         None => None,
     };
     let marks = marks(&found, post.as_ref(), &lines);
@@ -73,10 +78,10 @@ pub async fn entry<I: Index, A: Archive>(
 
 /// The topics whose feeds showed the entry: each tells its readers that it is gone.
 fn topics(found: &Found, post: &Post, config: &Config) -> Vec<String> {
-    let owner = found.record.feed.clone().or_else(|| ingest::owner(post, config));
-    let subject = Subject::of_post(post, owner.as_ref());
-    let showed = config.topics.iter().filter(|topic| topic::belongs(&subject, topic));
-    showed.map(|topic| topic.id.to_string()).collect()
+    let owner = found.record.feed.clone().or_else(|| look::owner(post, config));
+    let belongs = Matcher::new(&config.topics).belongs(post, owner.as_ref());
+    let showed = config.topics.iter().zip(belongs).filter(|(_, (_, belongs))| *belongs);
+    showed.map(|(topic, _)| topic.id.to_string()).collect()
 }
 
 /// Fingerprints of everything that leads to the entry.

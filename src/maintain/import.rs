@@ -3,14 +3,22 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use crate::archive::{Adopted, Archive, ArchiveError, Batch, Line, Op};
+use futures_util::future::try_join;
+use futures_util::{StreamExt, TryStreamExt, stream};
+
+use crate::archive::{Adopted, Archive, ArchiveError, Batch, Line, Op, sha256_hex};
+use crate::config::Config;
 use crate::identity;
+use crate::index::Index;
+use crate::maintain::ingest::{self, IngestError};
+use crate::maintain::look::{Looked, Looker, PART, READERS};
 use crate::model::{EntryKey, LedgerPosition, PostPath, Timestamp};
-use crate::post::{self, ForeignPost, Oddity};
+use crate::post::{self, Oddity};
 
-/// Files taken over in one durable step.
-const BATCH: usize = 5_000;
+/// Files taken over in one durable step, while those after them are read.
+const BATCH: usize = 2_500;
 
 /// Folders that hold no posts of other makers, whatever is in them.
 const NOT_POSTS: &[&str] = &["_revisions", "_ledger", "_raw", "_site", "node_modules"];
@@ -29,6 +37,12 @@ pub enum ImportError {
     /// The archive cannot be written.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
+    /// What was taken over could not be put into the index.
+    #[error(transparent)]
+    Ingest(#[from] IngestError),
+    /// A thread that read posts was stopped.
+    #[error("reading was stopped by a mistake in the program: {0}")]
+    Task(#[from] tokio::task::JoinError),
 }
 
 /// What an import did.
@@ -47,8 +61,12 @@ pub struct Imported {
 }
 
 /// Takes over every post below `folder`; `progress` is told files done and files in all.
-pub async fn folder<A: Archive>(
+///
+/// What is written is put into the index at once, so that nothing is read twice.
+pub async fn folder<I: Index, A: Archive>(
+    index: &I,
     archive: &A,
+    config: &Arc<Config>,
     folder: &Path,
     now: Timestamp,
     progress: impl Fn(usize, usize),
@@ -61,75 +79,153 @@ pub async fn folder<A: Archive>(
         Some("_posts" | "archived") => folder.parent().unwrap_or(folder),
         _ => folder,
     };
-    let known = known(archive).await?;
-    let mut done = Imported::default();
-    let mut keys: BTreeMap<EntryKey, Vec<String>> = BTreeMap::new();
+    let reader = Reader { root: root.to_owned(), now, looker: Looker::new(config) };
+    let mut gathered = Gathered { known: known(archive).await?, ..Gathered::default() };
+    let mut chunks = files.chunks(BATCH);
+    let mut next = match chunks.next() {
+        Some(chunk) => Some((chunk.len(), reader.read_all(chunk).await?)),
+        None => None,
+    };
     let mut count = 0;
-    for chunk in files.chunks(BATCH) {
-        let mut batch = Batch::default();
-        for file in chunk {
-            match read(root, file)? {
-                Ok(found) => {
-                    for note in &found.post.notes {
-                        *done.oddities.entry(*note).or_default() += 1;
-                    }
-                    keys.entry(found.line.key).or_default().push(found.path.to_string());
-                    if known.contains(&(found.line.key, crate::archive::sha256_hex(&found.bytes))) {
-                        done.known += 1;
-                    } else {
-                        batch.adopted.push(Adopted {
-                            path: found.path,
-                            bytes: found.bytes,
-                            line: Line { seen: now, ..found.line },
-                        });
-                    }
-                }
-                Err(sentence) => done.unreadable.push(sentence),
-            }
-        }
-        done.taken += batch.adopted.len();
-        count += chunk.len();
-        if !batch.is_empty() {
-            archive.write_all(batch).await?;
-        }
+    while let Some((length, found)) = next.take() {
+        let following = async {
+            let Some(chunk) = chunks.next() else { return Ok(None) };
+            Ok(Some((chunk.len(), reader.read_all(chunk).await?)))
+        };
+        let (batch, looked) = gathered.sort_out(found);
+        ((), next) = try_join(write(index, archive, config, batch, looked), following).await?;
+        count += length;
         progress(count, files.len());
     }
-    let several = keys.into_values().filter(|paths| paths.len() > 1);
-    done.several =
-        several.map(|paths| format!("one entry in {} files: `{}`", paths.len(), paths.join("`, `"))).collect();
-    Ok(done)
+    Ok(gathered.told())
+}
+
+/// Writes a batch, then puts it into the index.
+async fn write<I: Index, A: Archive>(
+    index: &I,
+    archive: &A,
+    config: &Arc<Config>,
+    batch: Batch,
+    mut looked: Vec<Option<Looked>>,
+) -> Result<(), ImportError> {
+    if batch.is_empty() {
+        return Ok(());
+    }
+    let wanted: Vec<PostPath> = batch.adopted.iter().map(|adopted| adopted.path.clone()).collect();
+    let lines = archive.write_all(batch).await?;
+    for ((line, wanted), looked) in lines.iter().zip(wanted).zip(&mut looked) {
+        // A name may tell title and day, and this file got another one.
+        if line.path.as_deref() != Some(wanted.as_str()) {
+            *looked = Looker::new(config).at_lines(archive, std::slice::from_ref(line)).await?.pop().flatten();
+        }
+    }
+    Ok(ingest::take_written(index, archive, config, &lines, looked).await?)
+}
+
+/// What an import has seen so far.
+#[derive(Default)]
+struct Gathered {
+    /// What the ledger had before.
+    known: BTreeSet<(EntryKey, String)>,
+    keys: BTreeMap<EntryKey, Vec<String>>,
+    done: Imported,
+}
+
+impl Gathered {
+    /// Counts what was found, and keeps what has to be written.
+    fn sort_out(&mut self, found: Vec<Result<FoundPost, String>>) -> (Batch, Vec<Option<Looked>>) {
+        let mut batch = Batch::default();
+        let mut looked = Vec::new();
+        for found in found {
+            let found = match found {
+                Ok(found) => found,
+                Err(sentence) => {
+                    self.done.unreadable.push(sentence);
+                    continue;
+                }
+            };
+            for note in found.notes {
+                *self.done.oddities.entry(note).or_default() += 1;
+            }
+            let adopted = found.adopted;
+            let key = adopted.line.key;
+            self.keys.entry(key).or_default().push(adopted.path.to_string());
+            if self.known.contains(&(key, adopted.line.sha256.clone().unwrap_or_default())) {
+                self.done.known += 1;
+            } else {
+                batch.adopted.push(adopted);
+                looked.push(Some(found.looked));
+            }
+        }
+        self.done.taken += batch.adopted.len();
+        (batch, looked)
+    }
+
+    fn told(mut self) -> Imported {
+        let several = self.keys.into_values().filter(|paths| paths.len() > 1);
+        let sentence = |paths: Vec<String>| format!("one entry in {} files: `{}`", paths.len(), paths.join("`, `"));
+        self.done.several = several.map(sentence).collect();
+        self.done
+    }
 }
 
 struct FoundPost {
-    path: PostPath,
-    bytes: Vec<u8>,
-    post: ForeignPost,
-    line: Line,
+    adopted: Adopted,
+    notes: Vec<Oddity>,
+    looked: Looked,
 }
 
-/// Reads a file as a post; the inner error is a sentence for the report.
-fn read(root: &Path, file: &Path) -> Result<Result<FoundPost, String>, ImportError> {
-    let relative = file.strip_prefix(root).unwrap_or(file);
-    let Some(path) = relative.to_str().and_then(PostPath::parse) else {
-        return Ok(Err(format!("`{}`: the name is not UTF-8", file.display())));
-    };
-    let kind = file.extension().map(|e| e.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
-    if !matches!(kind.as_str(), "md" | "markdown" | "html" | "htm") {
-        return Ok(Err(format!("`{path}`: neither Markdown nor HTML; convert it, or keep it elsewhere")));
+/// Reads files as posts.
+#[derive(Clone)]
+struct Reader {
+    /// What the paths of posts are relative to.
+    root: PathBuf,
+    now: Timestamp,
+    looker: Looker,
+}
+
+impl Reader {
+    /// Reads many files, several at a time, and answers in their order.
+    async fn read_all(&self, files: &[PathBuf]) -> Result<Vec<Result<FoundPost, String>>, ImportError> {
+        let parts = stream::iter(files.chunks(PART)).map(async |files| {
+            let (reader, files) = (self.clone(), files.to_vec());
+            let read = tokio::task::spawn_blocking(move || files.iter().map(|file| reader.read(file)).collect());
+            read.await?
+        });
+        let parts: Vec<Vec<_>> = parts.buffered(READERS).try_collect().await?;
+        Ok(parts.into_iter().flatten().collect())
     }
-    let bytes = fs::read(file).map_err(|cause| ImportError::Read { path: file.to_owned(), cause })?;
-    let post = match post::foreign(path.as_str(), &bytes) {
-        Ok(post) if post.notes.contains(&Oddity::NoFrontMatter) => {
-            return Ok(Err(format!("`{path}`: {}", Oddity::NoFrontMatter)));
+
+    /// Reads a file as a post; the inner error is a sentence for the report.
+    fn read(&self, file: &Path) -> Result<Result<FoundPost, String>, ImportError> {
+        let relative = file.strip_prefix(&self.root).unwrap_or(file);
+        let Some(path) = relative.to_str().and_then(PostPath::parse) else {
+            return Ok(Err(format!("`{}`: the name is not UTF-8", file.display())));
+        };
+        let kind = file.extension().map(|e| e.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
+        if !matches!(kind.as_str(), "md" | "markdown" | "html" | "htm") {
+            return Ok(Err(format!("`{path}`: neither Markdown nor HTML; convert it, or keep it elsewhere")));
         }
-        Ok(post) => post,
-        Err(error) => return Ok(Err(format!("`{path}`: {error}"))),
-    };
-    // Ours name their key where it does not follow from the link.
-    let own = std::str::from_utf8(&bytes).ok().and_then(|text| post::from_text(text).ok());
-    let key = own.map_or_else(|| post::foreign_key(path.as_str(), post.from.as_ref()), |own| own.key);
-    let line = Line { canon: Some(identity::VERSION), ..Line::new(Op::Import, Timestamp::default(), key) };
-    Ok(Ok(FoundPost { path, bytes, post, line }))
+        let bytes = fs::read(file).map_err(|cause| ImportError::Read { path: file.to_owned(), cause })?;
+        let foreign = match post::foreign(path.as_str(), &bytes) {
+            Ok(post) if post.notes.contains(&Oddity::NoFrontMatter) => {
+                return Ok(Err(format!("`{path}`: {}", Oddity::NoFrontMatter)));
+            }
+            Ok(post) => post,
+            Err(error) => return Ok(Err(format!("`{path}`: {error}"))),
+        };
+        let notes = foreign.notes.clone();
+        // Ours name their key where it does not follow from the link.
+        let own = std::str::from_utf8(&bytes).ok().and_then(|text| post::from_text(text).ok());
+        let post = own.unwrap_or_else(|| post::from_foreign(path.as_str(), foreign));
+        let line = Line {
+            canon: Some(identity::VERSION),
+            sha256: Some(sha256_hex(&bytes)),
+            ..Line::new(Op::Import, self.now, post.key)
+        };
+        let looked = self.looker.at(&post, None);
+        Ok(Ok(FoundPost { adopted: Adopted { path, bytes, line }, notes, looked }))
+    }
 }
 
 /// What the ledger says is kept: keys with checksums, so that an import can be repeated.

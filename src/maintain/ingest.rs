@@ -3,15 +3,15 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use futures_util::future::try_join_all;
-use url::Url;
+use futures_util::future::try_join;
 
 use crate::archive::{Archive, ArchiveError, Line, Op};
 use crate::config::Config;
-use crate::identity::{self, Alias, canonical_url};
+use crate::identity::{self, Alias};
 use crate::index::{Committed, Index, IndexError, Remember, Takedown};
-use crate::model::{CanonicalUrl, EntryKey, FeedId, Fingerprint, Post, PostPath, Record, Timestamp, TopicId};
-use crate::topic::{self, Subject};
+use crate::maintain::look::{Looked, Looker};
+use crate::model::{CanonicalUrl, EntryKey, FeedId, Fingerprint, LedgerPosition, Record, Timestamp, TopicId};
+use crate::topic;
 
 /// Why the archive could not be taken over.
 #[derive(Debug, thiserror::Error)]
@@ -29,20 +29,6 @@ pub enum IngestError {
 
 /// Records go to the index in portions of this size.
 const PORTION: usize = 5_000;
-
-/// Posts are read by this many threads, each its part of a portion.
-const READERS: usize = 4;
-
-/// What a post file says about its entry.
-struct Looked {
-    canonical: Option<CanonicalUrl>,
-    title: Fingerprint,
-    text: Fingerprint,
-    text_is_telling: bool,
-    date: Timestamp,
-    has_own_date: bool,
-    topics: Vec<(Fingerprint, bool)>,
-}
 
 /// A line together with the post it names; `None` where the file is absent or unreadable.
 struct Seen<'a> {
@@ -69,80 +55,76 @@ pub async fn catch_up<I: Index, A: Archive>(
     // Two clones that were merged leave lines out of order; within one moment the order stands. A
     // post that lost its line got one later than those that name its aliases.
     lines.sort_by_key(|line| (line.op != Op::Import, line.seen));
+    let looker = Looker::new(config);
+    let mut portions = lines.chunks(PORTION);
+    let mut next = match portions.next() {
+        Some(portion) => Some((portion, looker.at_lines(archive, portion).await?)),
+        None => None,
+    };
     let mut done = 0;
-    for portion in lines.chunks(PORTION) {
-        let seen = look(archive, config, portion).await?;
-        let records = remember_all(index, seen).await?;
-        index.commit(Committed { records, ledger: known.clone(), ..Committed::default() }).await?;
-        for line in portion.iter().filter(|line| line.op == Op::Forget) {
-            index.forget(takedown(line)).await?;
-        }
+    // The posts of a portion are read while the records of the one before it are put.
+    while let Some((portion, looked)) = next.take() {
+        let following = async {
+            let Some(portion) = portions.next() else { return Ok(None) };
+            Ok(Some((portion, looker.at_lines(archive, portion).await?)))
+        };
+        ((), next) = try_join(take(index, config, portion, looked, &known), following).await?;
         done += portion.len();
         progress(done, lines.len());
     }
-    let stale = config.topics.iter().map(|t| t.id.clone()).collect();
-    // An index that began empty has seen every post with today's rules.
-    let complete = config.topics.iter().map(topic::rule).filter(|_| known.is_empty()).collect();
-    index.commit(Committed { records: Vec::new(), ledger: position, stale, complete }).await?;
+    index.commit(finished(config, &known, position)).await?;
     Ok(lines.len())
 }
 
-/// Reads the posts of a portion, several at a time.
-async fn look<'a, A: Archive>(
+/// Takes in lines that were just written by whoever knows what their posts say. The index has to
+/// know the ledger up to them.
+pub(super) async fn take_written<I: Index, A: Archive>(
+    index: &I,
     archive: &A,
     config: &Arc<Config>,
-    lines: &'a [Line],
-) -> Result<Vec<Seen<'a>>, IngestError> {
-    let part = lines.len().div_ceil(READERS).max(1);
-    let parts = try_join_all(lines.chunks(part).map(async |lines| {
-        let paths = lines.iter().map(|line| line.path.as_deref().and_then(PostPath::parse)).collect();
-        let mut posts = archive.read_many(paths).await?;
-        let ours = lines.iter().filter(|line| matches!(line.op, Op::Add | Op::Revise));
-        let lost = archive.lost(ours.filter_map(|line| Some((line.path.clone()?, true))).collect()).await?;
-        for (post, line) in posts.iter_mut().zip(lines) {
-            post.take_if(|_| line.path.as_ref().is_some_and(|path| lost.contains(path)));
-        }
-        let feeds: Vec<Option<FeedId>> =
-            lines.iter().map(|line| line.feed.as_deref().and_then(FeedId::parse)).collect();
-        let config = Arc::clone(config);
-        let looked = tokio::task::spawn_blocking(move || {
-            posts.into_iter().zip(feeds).map(|(post, feed)| Some(looked_at(&post?, feed, &config))).collect::<Vec<_>>()
-        });
-        Ok::<_, IngestError>(looked.await?)
-    }));
-    let posts = parts.await?.into_iter().flatten();
-    Ok(lines.iter().zip(posts).map(|(line, post)| Seen { line, post }).collect())
+    lines: &[Line],
+    looked: Vec<Option<Looked>>,
+) -> Result<(), IngestError> {
+    let known = index.ledger().await?;
+    take(index, config, lines, looked, &known).await?;
+    Ok(index.commit(finished(config, &known, archive.position().await?)).await?)
 }
 
-fn looked_at(post: &Post, feed: Option<FeedId>, config: &Config) -> Looked {
-    let (text, text_is_telling) = identity::text_fingerprint(&post.body);
-    let owner = feed.or_else(|| owner(post, config));
-    let subject = Subject::of_post(post, owner.as_ref());
-    Looked {
-        canonical: Url::parse(&post.from).ok().as_ref().and_then(canonical_url),
-        title: identity::title_fingerprint(&post.title),
-        text,
-        text_is_telling,
-        date: post.date,
-        has_own_date: post.claimed.is_none() && post.date != Timestamp::default(),
-        topics: config.topics.iter().map(|t| (topic::rule(t), topic::belongs(&subject, t))).collect(),
+/// The index knows the ledger up to a position; whatever was published may be stale.
+fn finished(config: &Config, known: &LedgerPosition, position: LedgerPosition) -> Committed {
+    let stale = config.topics.iter().map(|t| t.id.clone()).collect();
+    // An index that began empty has seen every post with today's rules.
+    let complete = config.topics.iter().map(topic::rule).filter(|_| known.is_empty()).collect();
+    Committed { ledger: position, stale, complete, ..Committed::default() }
+}
+
+/// Puts what lines and their posts say; the ledger counts as known up to where it was known before.
+async fn take<I: Index>(
+    index: &I,
+    config: &Config,
+    lines: &[Line],
+    looked: Vec<Option<Looked>>,
+    known: &LedgerPosition,
+) -> Result<(), IngestError> {
+    let seen = lines.iter().zip(looked).map(|(line, post)| Seen { line, post }).collect();
+    let records = remember_all(index, seen).await?;
+    let topics = topic::rules(&config.topics);
+    index.commit(Committed { records, topics, ledger: known.clone(), ..Committed::default() }).await?;
+    for line in lines.iter().filter(|line| line.op == Op::Forget) {
+        index.forget(takedown(line)).await?;
     }
-}
-
-/// The feed whose name is a category of another maker's post.
-pub fn owner(post: &Post, config: &Config) -> Option<FeedId> {
-    let feed = config.feeds.iter().find(|feed| post.categories.contains(&feed.source.name))?;
-    Some(feed.source.id.clone())
+    Ok(())
 }
 
 async fn remember_all<I: Index>(index: &I, seen: Vec<Seen<'_>>) -> Result<Vec<Remember>, IngestError> {
-    let mut records: HashMap<EntryKey, Remember> = HashMap::new();
+    let keys: Vec<EntryKey> = seen.iter().map(|seen| seen.line.key).collect();
+    let found = index.by_keys(keys).await?.into_iter().flatten();
+    let mut known: HashMap<EntryKey, Record> = found.map(|found| (found.key, found.record)).collect();
+    let mut records: HashMap<EntryKey, Remember> = HashMap::with_capacity(seen.len());
     for seen in seen {
         let key = seen.line.key;
-        let before = match records.remove(&key) {
-            Some(remember) => Some(remember),
-            None => index.record(&key).await?.map(|record| Remember { key, record, aliases: vec![], topics: vec![] }),
-        };
+        let recorded = |record| Remember { key, record, aliases: Vec::new(), topics: Vec::new() };
+        let before = records.remove(&key).or_else(|| known.remove(&key).map(recorded));
         if let Some(remember) = remember(&seen, before) {
             records.insert(key, remember);
         }

@@ -7,6 +7,7 @@ pub mod heal;
 pub mod import;
 pub mod ingest;
 pub mod init;
+pub mod look;
 pub mod reindex;
 pub mod replay;
 pub mod state;

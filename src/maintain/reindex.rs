@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::archive::{Archive, Batch, Line, Op};
+use crate::archive::{Archive, ArchiveError, Batch, Line, Op};
 use crate::config::Config;
 use crate::identity;
 use crate::index::Index;
@@ -46,7 +46,12 @@ async fn adopt_strays<A: Archive>(archive: &A, now: Timestamp) -> Result<usize, 
     for portion in strays.chunks(PORTION) {
         let mut notes = Vec::new();
         for path in portion {
-            let Ok(post) = archive.read(path).await else { continue };
+            let post = match archive.read(path).await {
+                Ok(post) => post,
+                // A disk that does not answer must not look like a file that is no post.
+                Err(error @ ArchiveError::Read { .. }) => return Err(error.into()),
+                Err(_) => continue,
+            };
             notes.push(Line {
                 path: Some(path.to_string()),
                 sha256: Some(archive.checksum(path).await?),

@@ -55,7 +55,8 @@ fn made_again(feed: &Feed, poll: &RawPoll, fragment: &RawFragment, kept: &Post) 
     let base =
         poll.answer.url.as_deref().and_then(|url| url::Url::parse(url).ok()).unwrap_or_else(|| feed.source.url.clone());
     // The fragments are text already: whatever the feed's encoding was, it is UTF-8 now.
-    let hints = Hints { language: feed.source.language.clone(), ..Hints::at(base.clone()) };
+    let encoding = Some("utf-8".to_owned());
+    let hints = Hints { encoding, language: feed.source.language.clone(), ..Hints::at(base.clone()) };
     let read = read::feed(document.as_bytes(), &hints).map_err(|e| e.to_string())?;
     let meta = normalize::meta(&read.meta, &base);
     let raw = read.entries.into_iter().next().ok_or("its source holds no entry")?;

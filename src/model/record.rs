@@ -20,6 +20,11 @@ impl Fingerprint {
         &self.0
     }
 
+    /// From raw bytes; `None` unless there are 16.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        bytes.try_into().ok().map(Self)
+    }
+
     /// From 32 hex digits.
     pub fn from_hex(text: &str) -> Option<Self> {
         // An entry key is the same kind of text, twice as long.

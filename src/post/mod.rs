@@ -49,8 +49,12 @@ pub fn read(path: &str, bytes: &[u8]) -> Result<Post, PostError> {
     if let Some(Ok(post)) = std::str::from_utf8(bytes).ok().map(from_text) {
         return Ok(post);
     }
-    let foreign = foreign(path, bytes)?;
-    Ok(Post {
+    Ok(from_foreign(path, foreign(path, bytes)?))
+}
+
+/// The post of another maker as ours would be.
+pub fn from_foreign(path: &str, foreign: ForeignPost) -> Post {
+    Post {
         key: foreign_key(path, foreign.from.as_ref()),
         from: foreign.from.map(String::from).unwrap_or_default(),
         title: foreign.title,
@@ -63,7 +67,7 @@ pub fn read(path: &str, bytes: &[u8]) -> Result<Post, PostError> {
         enclosures: Vec::new(),
         claimed: None,
         body: foreign.body,
-    })
+    }
 }
 
 /// The key of a post of another maker: that of its link, else SHA-256 of `file:` and its path.

@@ -4,6 +4,8 @@ use std::borrow::Cow;
 
 use memchr::{memchr, memchr2};
 
+use super::tags::{SECTION, is_section};
+
 /// The longest name of a reference that is looked up: HTML's longest has 31 letters.
 const LONGEST_NAME: usize = 32;
 
@@ -34,8 +36,8 @@ pub(super) fn has_foreign_reference(inner: &str) -> bool {
     let mut rest = inner;
     while let Some(at) = memchr2(b'&', b'<', rest.as_bytes()) {
         rest = &rest[at..];
-        if let Some(section) = rest.strip_prefix("<![CDATA[") {
-            rest = section.find("]]>").map_or("", |end| &section[end..]);
+        if is_section(rest.as_bytes()) {
+            rest = rest.find("]]>").map_or("", |end| &rest[end..]);
             continue;
         }
         let name = rest[1..].split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
@@ -63,14 +65,15 @@ fn read(inner: &str, mode: Mode, out: &mut String) {
     while let Some(at) = memchr2(b'<', b'&', rest.as_bytes()) {
         out.push_str(&rest[..at]);
         rest = &rest[at..];
-        let used = if let Some(section) = rest.strip_prefix("<![CDATA[") {
+        let used = if is_section(rest.as_bytes()) {
+            let section = &rest[SECTION..];
             let end = section.find("]]>");
-            let inside = &section[..end.unwrap_or(section.len())];
+            let inside = end.map_or_else(|| without_half_end(section), |end| &section[..end]);
             match mode {
                 Mode::Markup => out.push_str(&html_escape::encode_text(inside)),
                 Mode::Text | Mode::Soup => out.push_str(inside),
             }
-            end.map_or(rest.len(), |end| "<![CDATA[".len() + end + "]]>".len())
+            end.map_or(rest.len(), |end| SECTION + end + "]]>".len())
         } else if let Some(comment) = rest.strip_prefix("<!--") {
             // One that never ends is no comment: what stands in it is not lost.
             let end = if comments_end { comment.find("-->") } else { None };
@@ -87,7 +90,20 @@ fn read(inner: &str, mode: Mode, out: &mut String) {
         };
         rest = &rest[used..];
     }
-    out.push_str(rest);
+    // The end of a CDATA section whose start was lost.
+    out.push_str(rest.trim_end().strip_suffix("]]>").unwrap_or(rest));
+}
+
+/// The text of a CDATA section that was not ended as it must be.
+fn without_half_end(section: &str) -> &str {
+    let section = section.trim_end();
+    ["]]&gt;", "]]", "]>"].iter().find_map(|end| section.strip_suffix(end)).unwrap_or(section)
+}
+
+/// True for a text that ends like a CDATA section, and none begins there.
+pub(super) fn has_lost_start(inner: &str) -> bool {
+    let Some(before) = inner.trim_ascii_end().strip_suffix("]]>") else { return false };
+    before.rfind("<![CDATA[").is_none_or(|start| before[start..].contains("]]>"))
 }
 
 /// What the reference at the beginning stands for, and how many bytes it takes: a number, or one of
@@ -163,8 +179,13 @@ mod tests {
             ("a &lt;b&gt; &#65;&#x42; &amp;amp;", "a <b> AB &amp;"),
             ("<![CDATA[ a &amp; <b> ]]>c<!-- no --><i>d</i>", "a &amp; <b> c<i>d</i>"),
             ("<![CDATA[a", "a"),
+            ("<![CDATA[a]]", "a"),
             ("a<!-- b", "a b"),
             ("<![CDATA[]]>", ""),
+            ("<![cdata[a&b]]>", "a&b"),
+            ("a]]> ", "a"),
+            ("<![CDATA[a]]>]]>", "a"),
+            ("a[b[0]]>1", "a[b[0]]>1"),
             // A bare ampersand, an unknown name, a number without end: text.
             ("AT&T & &unknown; &#12", "AT&T & &unknown; &#12"),
             ("caf&eacute;&nbsp;&hellip;", "café\u{a0}…"),

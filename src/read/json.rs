@@ -42,7 +42,7 @@ fn begin(text: &str) -> &str {
 pub(super) fn read(text: &str, base: &Url, most: usize) -> Option<JsonFeed> {
     let text = begin(text);
     let (members, is_whole) = members(text);
-    let (_, items) = members.iter().find(|(key, value)| *key == "items" && text[value.clone()].starts_with('['))?;
+    let items = items_of(text, &members)?;
     let mut feed = JsonFeed { envelope: around(text, items, is_whole), ..JsonFeed::default() };
     let said = members.iter().filter(|(key, _)| *key != "items");
     let said: Map<String, Value> =
@@ -74,11 +74,16 @@ pub(super) fn read(text: &str, base: &Url, most: usize) -> Option<JsonFeed> {
     Some(feed)
 }
 
+/// The place of the list of items.
+fn items_of<'m>(text: &str, members: &'m [(&str, Range<usize>)]) -> Option<&'m Range<usize>> {
+    let is_list = |(key, value): &&(&str, Range<usize>)| *key == "items" && text[value.clone()].starts_with('[');
+    members.iter().find(is_list).map(|(_, at)| at)
+}
+
 /// The envelope that a stored one was.
 pub(super) fn envelope(text: &str) -> Option<Envelope> {
     let (members, is_whole) = members(text);
-    let (_, items) = members.iter().find(|(key, _)| *key == "items")?;
-    Some(around(text, items, is_whole))
+    Some(around(text, items_of(text, &members)?, is_whole))
 }
 
 fn around(text: &str, items: &Range<usize>, is_whole: bool) -> Envelope {
@@ -338,6 +343,7 @@ b",},{"id":"4"}"#;
         {
             assert!(read(text, &base, 9).is_none(), "{text}");
         }
+        assert_eq!(envelope("{\"items\":\u{f0}{}"), None);
         let deep = format!("{{\"items\":{}", "[".repeat(200_000));
         assert!(read(&deep, &base, 9).expect("a list").entries.is_empty());
         let many = format!("{{\"items\":[{}]}}", "{},".repeat(20));

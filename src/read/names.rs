@@ -213,9 +213,9 @@ impl<'t> Names<'t> {
         let known = known_uri(uri);
         let by_prefix = || lookup(PREFIXES, prefix).filter(|_| !prefix.is_empty());
         let is_plain = STRICT.contains(&uri) || !known.is_some_and(|known| self.matters(known));
-        let resolved = if uri.is_empty() {
+        let resolved = if uri.is_empty() && prefix.is_empty() {
             // `xmlns=""` takes a namespace back.
-            Resolved { space: if prefix.is_empty() { Space::Core } else { Space::Other }, is_plain: prefix.is_empty() }
+            Resolved { space: Space::Core, is_plain: true }
         } else if self.own == Some(uri) {
             Resolved { space: Space::Core, is_plain: false }
         } else if let Some(known) = known {
@@ -223,7 +223,7 @@ impl<'t> Names<'t> {
         } else if let Some(known) = by_prefix() {
             Resolved { space: self.space_of(known), is_plain: false }
         } else {
-            Resolved { space: Space::Other, is_plain: true }
+            Resolved { space: Space::Other, is_plain: !uri.is_empty() }
         };
         Declared { prefix, uri, resolved }
     }
@@ -289,9 +289,7 @@ impl<'t> Names<'t> {
 
     /// True for an end tag of an element around entries.
     pub fn ends_around(&self, tag: &Tag<'t>) -> bool {
-        tag.kind == Kind::Close
-            && ["channel", "rss", "feed", "rdf"].iter().any(|name| tag.is(name))
-            && self.part(tag).0 == Part::Around
+        tag.kind == Kind::Close && is_around_name(tag.local()) && self.part(tag).0 == Part::Around
     }
 }
 
@@ -303,6 +301,11 @@ fn declares(tag: &Tag<'_>) -> bool {
 /// `item` and `entry`, before anybody looks at namespaces.
 pub(super) fn is_entry_name(local: &str) -> bool {
     local.eq_ignore_ascii_case("item") || local.eq_ignore_ascii_case("entry")
+}
+
+/// The names of roots and channels.
+pub(super) fn is_around_name(local: &str) -> bool {
+    ["channel", "rss", "feed", "rdf"].iter().any(|name| local.eq_ignore_ascii_case(name))
 }
 
 fn declarations<'t>(tag: &Tag<'t>) -> impl Iterator<Item = (&'t str, &'t str)> + use<'t> {
@@ -452,6 +455,8 @@ mod tests {
         assert_eq!(parts(false, undeclared), expected);
         let odd = "<rss xmlns='HTTPS://www.purl.org/rss/1.0' xmlns:content='urn:wrong'><title><content:encoded>";
         assert_eq!(parts(false, odd), [(Part::Title, false), (Part::Content, false)]);
+        let empty = "<rss xmlns:dc='' xmlns:x=''><dc:date><x:title>";
+        assert_eq!(parts(false, empty), [(Part::Date(2), false), (Part::Unknown, false)]);
         let old = "<feed xmlns='http://purl.org/atom/ns#'><entry><issued>";
         assert_eq!(parts(true, old), [(Part::Entry, false), (Part::Date(1), false)]);
         let own = "<feed xmlns='urn:my-own'><entry><title xmlns=''>";

@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use super::names::{Names, Part, Space, is_entry_name};
+use super::names::{Names, Part, Space, is_around_name, is_entry_name};
 use super::tags::{Kind, Tag, Tags};
 
 /// Elements open inside of each other at most before a parser is not trusted with the document.
@@ -160,6 +160,8 @@ pub(super) struct Walk<'t> {
     root_is_closed: bool,
     /// Bytes of `xml:base` that are in force.
     bases: usize,
+    /// Of `meta`, what stands behind the last entry; `None` before the first.
+    behind: Option<usize>,
 }
 
 /// Where an element ends.
@@ -199,6 +201,7 @@ impl<'t> Walk<'t> {
             is_outside: true,
             root_is_closed: root.kind == Kind::Empty,
             bases: root.attribute("xml:base").map_or(0, str::len),
+            behind: None,
         };
         if family == Family::Entry {
             walk.pending = Some(root);
@@ -222,6 +225,15 @@ impl<'t> Walk<'t> {
 
     /// The next entry that is complete, and its elements.
     pub fn next(&mut self, elements: &mut Vec<Element<'t>>) -> Option<Item<'t>> {
+        let item = self.find_entry(elements);
+        self.settle();
+        if item.is_some() {
+            self.behind = Some(self.meta.len());
+        }
+        item
+    }
+
+    fn find_entry(&mut self, elements: &mut Vec<Element<'t>>) -> Option<Item<'t>> {
         loop {
             let Some(tag) = self.pending.take().or_else(|| self.tags.next()) else {
                 if self.tags.runaway {
@@ -235,6 +247,10 @@ impl<'t> Walk<'t> {
             if tag.kind == Kind::Close {
                 let root = self.around.first();
                 self.root_is_closed |= root.is_some_and(|root| tag.name.eq_ignore_ascii_case(root.name));
+                let is_entry = is_entry_name(tag.local()) && self.names.part(&tag).0 == Part::Entry;
+                if let Some(item) = is_entry.then(|| self.headless(&tag, elements)).flatten() {
+                    return Some(item);
+                }
                 continue;
             }
             match self.part_of(&tag) {
@@ -259,12 +275,40 @@ impl<'t> Walk<'t> {
         }
     }
 
+    /// An entry whose start tag is missing: its elements stand outside of all entries, and then it
+    /// ends. Those of the first entry begin where what the feed said is said again.
+    fn headless(&mut self, end: &Tag<'t>, elements: &mut Vec<Element<'t>>) -> Option<Item<'t>> {
+        let from = self.behind.or_else(|| first_repeat(&self.meta))?;
+        let own = &self.meta[from..];
+        let has = |part: Part| own.iter().any(|element| element.part == part && !element.is_blank());
+        let is_entry = has(Part::Title) && [Part::Link, Part::Id, Part::Summary, Part::Content].into_iter().any(has);
+        let start = own.first().filter(|_| is_entry)?.tag.at.start;
+        elements.clear();
+        elements.extend(self.meta.drain(from..));
+        self.note(Damage::Unclosed);
+        let tag = end.as_forgotten_start(start);
+        Some(Item { tag, at: start..end.at.end })
+    }
+
+    /// What stands behind an entry adds to what the feed says of itself, and replaces nothing of it: it
+    /// may belong to an entry that is broken.
+    fn settle(&mut self) {
+        let late = self.behind.map(|from| self.meta.split_off(from)).unwrap_or_default();
+        for element in late {
+            let is_new = element.tag.attribute("rel").is_some() || self.meta.iter().all(|e| e.part != element.part);
+            if is_new {
+                self.meta.push(element);
+            }
+        }
+    }
+
     fn enter_around(&mut self, tag: Tag<'t>) {
         self.names.enter(&tag);
         self.names.adopt(&tag);
         self.bases += tag.attribute("xml:base").map_or(0, str::len);
-        // A second channel stands beside the first, not in it.
-        if self.around.len() < 2 && tag.kind == Kind::Open {
+        // A second channel stands beside the first, not in it; a `media:group` is around facts only.
+        let is_around = self.family != Family::Entry && is_around_name(tag.local());
+        if is_around && self.around.len() < 2 && tag.kind == Kind::Open {
             self.around.push(tag);
         }
     }
@@ -477,7 +521,10 @@ impl<'t> Walk<'t> {
     fn cannot_be_in(&self, part: Part, tag: &Tag<'t>) -> bool {
         let (next, resolved) = self.names.part(tag);
         match next {
-            Part::Unknown => false,
+            // Prefixes are XML's: HTML has none.
+            Part::Unknown => (part == Part::Title || !part.is_text()) && tag.name.contains(':'),
+            // A title may be XHTML in a `div`, which elsewhere is the text.
+            Part::Content if resolved.space == Space::Xhtml && tag.is("div") && part.is_text() => false,
             // Words that HTML has too; there they have attributes, or mean other things.
             Part::Link | Part::Title if part.is_text() && part != Part::Title => tag.attributes.trim().is_empty(),
             Part::Summary | Part::Content | Part::Origin | Part::Image
@@ -493,6 +540,20 @@ impl<'t> Walk<'t> {
 /// Looks for `:base` before anybody takes the attributes apart.
 fn has_base(tag: &Tag<'_>) -> bool {
     memchr::memchr_iter(b':', tag.attributes.as_bytes()).any(|at| tag.attributes.as_bytes()[at..].starts_with(b":base"))
+}
+
+/// Where a feed's own words come a second time.
+fn first_repeat(meta: &[Element<'_>]) -> Option<usize> {
+    let is_own = |element: &Element<'_>| {
+        let is_word = matches!(element.part, Part::Title | Part::Id | Part::Summary | Part::Link);
+        is_word && element.space == Space::Core && element.tag.attribute("rel").is_none()
+    };
+    let mut seen = Vec::new();
+    meta.iter().position(|element| {
+        let is_again = is_own(element) && seen.contains(&element.part);
+        seen.extend(is_own(element).then_some(element.part));
+        is_again
+    })
 }
 
 fn keep<'t>(element: Element<'t>, elements: &mut Vec<Element<'t>>) {

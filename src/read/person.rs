@@ -1,7 +1,7 @@
 //! Names of people, out of what feeds write where a person belongs.
 
 use super::chars;
-use super::tags::children;
+use super::tags::{children, is_section};
 
 /// Signs around an address or between it and a name.
 const AROUND: &[char] = &['(', ')', '<', '>', '[', ']', '（', '）', '〈', '〉', '《', '》', '【', '】', '"', '\''];
@@ -10,7 +10,7 @@ const BETWEEN: &[char] = &[':', '：', ',', '，', ';', '；', '、', '|', '/', 
 /// The name in an element that stands for a person: Atom's with `name`, `email` and `uri`, or RSS's
 /// text that mixes a name with an address.
 pub(super) fn name(inner: &str) -> Option<String> {
-    if !inner.contains('<') || inner.trim_start().starts_with("<![CDATA[") {
+    if !inner.contains('<') || is_section(inner.trim_start().as_bytes()) {
         return from_text(&chars::text(inner));
     }
     let mut email = None;

@@ -145,13 +145,15 @@ fn damage_of(element: &Element<'_>, is_atom: bool) -> Option<Damage> {
     match element.part {
         Part::Title | Part::Summary | Part::Content if is_own && is_atom => match kind() {
             "xhtml" => None,
-            _ if element.has_tags => Some(Damage::Markup),
+            _ if element.has_tags || chars::has_lost_start(element.inner) => Some(Damage::Markup),
             "" | "text" | "text/plain" if chars::has_foreign_reference(element.inner) => Some(Damage::Reference),
             _ if element.tag.attribute("mode").is_some() => Some(Damage::Namespace),
             "html" | "" | "text" => None,
             _ => texts::is_packed(element, is_atom).then_some(Damage::Packed),
         },
-        Part::Title | Part::Summary | Part::Content | Part::Id | Part::Link if is_own && element.has_tags => {
+        Part::Title | Part::Summary | Part::Content | Part::Id | Part::Link
+            if is_own && (element.has_tags || chars::has_lost_start(element.inner)) =>
+        {
             Some(Damage::Markup)
         }
         _ => None,

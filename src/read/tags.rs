@@ -10,7 +10,7 @@ use std::ops::Range;
 use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
-use memchr::{memchr, memchr2, memchr3, memmem};
+use memchr::{memchr, memchr2, memchr3, memmem, memrchr};
 
 /// Attributes looked at per tag; hostile tags carry 200,000 of them.
 const ATTRIBUTES: usize = 256;
@@ -21,8 +21,11 @@ const CHILDREN: usize = 32;
 /// A DOCTYPE larger than this is not kept.
 const DOCTYPE: usize = 16 * 1024;
 
+/// Bytes of `<![CDATA[`.
+pub(super) const SECTION: usize = 9;
+
+static SECTION_START: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"<![CDATA["));
 static SECTION_END: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"]]>"));
-static SECTION: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"<![CDATA["));
 
 /// What a tag does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,6 +92,11 @@ impl<'t> Tag<'t> {
         }
     }
 
+    /// For an end tag: the start tag that nobody wrote, at this place.
+    pub fn as_forgotten_start(&self, at: usize) -> Self {
+        Self { kind: Kind::Open, at: at..at, ..self.clone() }
+    }
+
     /// The value of an attribute as written; its name in any case, as feeds write `ispermalink`.
     pub fn attribute(&self, name: &str) -> Option<&'t str> {
         if self.attributes.is_empty() {
@@ -105,31 +113,52 @@ pub(super) struct Tags<'t> {
     at: usize,
     /// Where the DOCTYPE stands, once it was passed.
     doctype: Option<Range<usize>>,
-    /// True once a CDATA section was met that its author forgot to end.
+    /// True once a comment or CDATA section was met that its author forgot to end.
     pub runaway: bool,
-    /// What was looked for to the end of the text in vain is not looked for again.
-    over: Over,
-    /// Where the next `]]>` was last looked for, and where that one ends.
-    section: Range<usize>,
+    /// True behind the first start tag: no DOCTYPE comes any more.
+    is_inside: bool,
+    /// A DOCTYPE that never ends is not looked at again.
+    is_endless: bool,
+    comments: Sought,
+    sections: Sought,
+    instructions: Sought,
+    entries: Sought,
 }
 
-/// From where on a kind of markup finds no end any more.
-#[derive(Clone, Copy, Debug)]
-struct Over {
-    comments: usize,
-    sections: usize,
-    declarations: usize,
-    instructions: usize,
+/// What was looked for last, so that it is looked for once, however often the same is asked.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sought {
+    from: usize,
+    /// Where it was found; the end of the text when it was not.
+    at: usize,
 }
 
-impl Over {
-    const NEVER: Self =
-        Self { comments: usize::MAX, sections: usize::MAX, declarations: usize::MAX, instructions: usize::MAX };
+impl Sought {
+    /// Where the next one begins, at or behind `from`.
+    fn next(&mut self, text: &[u8], from: usize, find: impl Fn(&[u8]) -> Option<usize>) -> Option<usize> {
+        if from < self.from || from > self.at || self.at == 0 {
+            let rest = text.get(from..)?;
+            *self = Self { from, at: find(rest).map_or(text.len(), |at| from + at) };
+        }
+        Some(self.at).filter(|at| *at < text.len())
+    }
 }
 
 impl<'t> Tags<'t> {
     pub fn of(text: &'t str) -> Self {
-        Self { text, at: 0, doctype: None, runaway: false, over: Over::NEVER, section: 0..0 }
+        let none = Sought::default();
+        Self {
+            text,
+            at: 0,
+            doctype: None,
+            runaway: false,
+            is_inside: false,
+            is_endless: false,
+            comments: none,
+            sections: none,
+            instructions: none,
+            entries: none,
+        }
     }
 
     /// Behind the last tag that was read.
@@ -151,52 +180,95 @@ impl<'t> Tags<'t> {
         self.text.as_bytes()
     }
 
-    /// Behind the next `end`, looked for from `from`.
-    fn behind(&self, from: usize, end: &[u8]) -> Option<usize> {
-        let rest = self.bytes().get(from..)?;
-        memmem::find(rest, end).map(|at| from + at + end.len())
-    }
-
-    /// Behind the `<!…` that begins at `from`; behind its first bytes where it never ends.
+    /// Behind the `<!…` or `<?…` that begins at `from`; behind its first bytes where it never ends.
     fn declaration(&mut self, from: usize) -> usize {
         let rest = &self.bytes()[from..];
-        if rest.starts_with(b"<!--") {
-            let over = self.over.comments;
-            let end = if from < over { self.behind(from + 4, b"-->") } else { None };
-            self.over.comments = end.map_or(over.min(from), |_| over);
-            end.unwrap_or(from + 4)
-        } else if rest.starts_with(b"<![CDATA[") {
-            let end = self.cdata_end(from + 9);
-            self.runaway |= end.is_none();
-            end.unwrap_or(from + 9)
+        let (begin, end) = if rest.starts_with(b"<!--") {
+            (4, self.comment_end(from + 4))
+        } else if is_section(rest) {
+            (SECTION, self.section_end(from + SECTION))
+        } else if rest.starts_with(b"<?") {
+            (2, self.instruction_end(from + 2))
         } else {
-            let over = self.over.declarations;
-            let end = if from < over { self.doctype_end(from + 2) } else { None };
-            self.over.declarations = end.map_or(over.min(from), |_| over);
-            if let Some(end) = end
-                && rest.get(2..9).is_some_and(|word| word.eq_ignore_ascii_case(b"doctype"))
-            {
-                self.doctype.get_or_insert(from..end);
-            }
-            end.unwrap_or(from + 2)
-        }
+            return self.doctype_at(from).unwrap_or_else(|| self.behind_bogus(from + 2));
+        };
+        end.unwrap_or(from + begin)
+    }
+
+    /// Behind the comment whose text begins at `from`; `None` when nobody ended it.
+    fn comment_end(&mut self, from: usize) -> Option<usize> {
+        let end = self.comments.next(self.text.as_bytes(), from, |rest| memmem::find(rest, b"-->"))?;
+        let is_forgotten = self.swallows_entries(from, end);
+        self.runaway |= is_forgotten;
+        (!is_forgotten).then_some(end + 3)
+    }
+
+    /// True for a comment that runs out of its entry into the next comment: somebody forgot its end.
+    /// One around whole entries was meant so.
+    fn swallows_entries(&mut self, from: usize, end: usize) -> bool {
+        let Some(entry) = self.next_entry(from).filter(|entry| *entry < end) else { return false };
+        self.bytes()[entry..].starts_with(b"</") || memmem::find(&self.bytes()[from..end], b"<!--").is_some()
+    }
+
+    /// Where the next tag of an entry stands.
+    fn next_entry(&mut self, from: usize) -> Option<usize> {
+        self.entries.next(self.text.as_bytes(), from, entry_tag)
     }
 
     /// Behind the CDATA section whose text begins at `from`; `None` when nobody ended it.
-    fn cdata_end(&mut self, from: usize) -> Option<usize> {
-        if from >= self.over.sections {
+    fn section_end(&mut self, from: usize) -> Option<usize> {
+        let end = self.sections.next(self.text.as_bytes(), from, |rest| SECTION_END.find(rest));
+        let end = end.filter(|end| !self.runs_on(from, *end));
+        self.runaway |= end.is_none();
+        Some(end? + 3)
+    }
+
+    /// True for a CDATA section that runs over the end of its element or over a tag of an entry into
+    /// the next section: somebody forgot its end, and a strict parser would swallow all of it without
+    /// a word.
+    fn runs_on(&self, from: usize, end: usize) -> bool {
+        let Some(next) = SECTION_START.find(&self.bytes()[from..end]) else { return false };
+        let text = &self.bytes()[from..from + next];
+        let own = self.opened_before(from - SECTION).map(|name| ["</", name].concat());
+        own.is_some_and(|own| memmem::find(text, own.as_bytes()).is_some()) || entry_tag(text).is_some()
+    }
+
+    /// The name of the start tag right before a place.
+    fn opened_before(&self, at: usize) -> Option<&'t str> {
+        const LONGEST: usize = 256;
+        let before = self.bytes()[..at].trim_ascii_end();
+        let tail = &before[before.len().saturating_sub(LONGEST)..];
+        let open = before.len() - tail.len() + memrchr(b'<', tail.strip_suffix(b">")?)?;
+        let name = self.bytes()[open + 1..before.len() - 1].split(u8::is_ascii_whitespace).next()?;
+        let is_start = name.first().is_some_and(u8::is_ascii_alphabetic);
+        self.text.get(open + 1..open + 1 + name.len()).filter(|_| is_start)
+    }
+
+    /// Behind the processing instruction whose text begins at `from`.
+    fn instruction_end(&mut self, from: usize) -> Option<usize> {
+        let end = self.instructions.next(self.text.as_bytes(), from, |rest| memmem::find(rest, b"?>"))?;
+        let is_one = self.next_entry(from).is_none_or(|entry| entry > end);
+        is_one.then_some(end + 2)
+    }
+
+    /// Behind the DOCTYPE that begins at `from`.
+    fn doctype_at(&mut self, from: usize) -> Option<usize> {
+        let word = self.bytes().get(from + 2..from + 9)?;
+        if self.is_inside || self.is_endless || !word.eq_ignore_ascii_case(b"doctype") {
             return None;
         }
-        if from < self.section.start || from + 3 > self.section.end {
-            let end = SECTION_END.find(&self.bytes()[from..]).map(|at| from + at + b"]]>".len());
-            let Some(end) = end else {
-                self.over.sections = from;
-                return None;
-            };
-            self.section = from..end;
-        }
-        let end = self.section.end;
-        (!swallows_entries(&self.bytes()[from..end])).then_some(end)
+        let end = self.doctype_end(from + 2);
+        self.is_endless = end.is_none();
+        self.doctype.get_or_insert(from..end?);
+        end
+    }
+
+    /// Behind the `>` of something like a declaration, as HTML reads it; where another tag begins
+    /// before that it is text.
+    fn behind_bogus(&self, from: usize) -> usize {
+        let rest = &self.bytes()[from..];
+        let end = memchr2(b'>', b'<', rest).filter(|end| rest[*end] == b'>');
+        end.map_or(from, |end| from + end + 1)
     }
 
     /// Behind the `>` of a DOCTYPE: declarations, quotes and comments inside `[…]` are passed over.
@@ -207,7 +279,10 @@ impl<'t> Tags<'t> {
             at += 1;
             match byte {
                 b'"' | b'\'' => at += memchr(byte, &self.bytes()[at..])? + 1,
-                b'<' if self.bytes()[at..].starts_with(b"!--") => at = self.behind(at + 3, b"-->")?,
+                b'<' if self.bytes()[at..].starts_with(b"!--") => {
+                    at += 3;
+                    at += memmem::find(&self.bytes()[at..], b"-->")? + 3;
+                }
                 b'<' | b'[' => nested += 1,
                 b']' => nested = nested.saturating_sub(1),
                 b'>' if nested == 0 => return Some(at),
@@ -248,7 +323,10 @@ impl<'t> Tags<'t> {
     fn value_end(&self, open: usize, quote: u8) -> Option<usize> {
         let from = open + 1;
         let end = from + memchr(quote, &self.bytes()[from..])?;
-        let follows = self.bytes().get(end + 1).is_some_and(|b| b.is_ascii_whitespace() || b"/>?".contains(b));
+        let behind = &self.bytes()[end + 1..];
+        let follows = behind.first().is_some_and(|b| b.is_ascii_whitespace() || *b == b'>')
+            || behind.starts_with(b"/>")
+            || behind.starts_with(b"?>");
         (follows || memchr(b'<', &self.bytes()[from..end]).is_none()).then_some(end)
     }
 
@@ -264,10 +342,10 @@ impl<'t> Tags<'t> {
                 let is_own = closing.starts_with(name.as_bytes()) && self.bytes().get(end) == Some(&b'>');
                 return is_own.then_some(from..end + 1);
             }
-            if !rest.starts_with(b"<![CDATA[") {
+            if !is_section(rest) {
                 return None;
             }
-            at = self.cdata_end(from + b"<![CDATA[".len())?;
+            at = self.section_end(from + SECTION)?;
         }
     }
 
@@ -297,7 +375,7 @@ impl<'t> Tags<'t> {
 
     fn start_tag(&mut self, from: usize) -> Option<Tag<'t>> {
         let end = self.tag_end(from + 1)?;
-        self.at = end + 1;
+        (self.at, self.is_inside) = (end + 1, true);
         let inside = &self.text[from + 1..end];
         let (kind, inside) = inside.strip_suffix('/').map_or((Kind::Open, inside), |inside| (Kind::Empty, inside));
         let split =
@@ -376,12 +454,21 @@ pub(super) fn children(markup: &str) -> impl Iterator<Item = (Tag<'_>, &str)> {
     .take(CHILDREN)
 }
 
-/// True for the text of a CDATA section that runs over the end of its entry into the next CDATA
-/// section: somebody forgot its end, and a strict parser would swallow an entry without a word.
-fn swallows_entries(text: &[u8]) -> bool {
-    let Some(next) = SECTION.find(text) else { return false };
-    let before = &text[..next];
-    [&b"</item"[..], b"</entry", b"</ITEM"].iter().any(|end| memmem::find(before, end).is_some())
+/// `<![CDATA[`, in small letters too.
+pub(super) fn is_section(rest: &[u8]) -> bool {
+    rest.get(..SECTION).is_some_and(|start| start.eq_ignore_ascii_case(b"<![CDATA["))
+}
+
+/// Where the first tag of an entry begins.
+fn entry_tag(text: &[u8]) -> Option<usize> {
+    let is_of_entry = |at: &usize| {
+        let rest = &text[at + 1..];
+        let rest = rest.strip_prefix(b"/").unwrap_or(rest);
+        let end = rest.iter().position(|b| !b.is_ascii_alphanumeric() && !b"_-:".contains(b)).unwrap_or(rest.len());
+        let local = rest[..end].rsplit(|b| *b == b':').next().unwrap_or_default();
+        local.eq_ignore_ascii_case(b"item") || local.eq_ignore_ascii_case(b"entry")
+    };
+    memchr::memchr_iter(b'<', text).find(is_of_entry)
 }
 
 impl<'t> Iterator for Tags<'t> {
@@ -391,15 +478,8 @@ impl<'t> Iterator for Tags<'t> {
         loop {
             let from = self.at + memchr(b'<', self.bytes().get(self.at..)?)?;
             let tag = match *self.bytes().get(from + 1)? {
-                b'!' => {
+                b'!' | b'?' => {
                     self.at = self.declaration(from);
-                    continue;
-                }
-                b'?' => {
-                    let over = self.over.instructions;
-                    let end = if from < over { self.behind(from + 2, b"?>") } else { None };
-                    self.over.instructions = end.map_or(over.min(from), |_| over);
-                    self.at = end.unwrap_or(from + 2);
                     continue;
                 }
                 b'/' => self.close_tag(from),
@@ -439,12 +519,13 @@ mod tests {
     #[test]
     fn what_never_ends_is_text() {
         use Kind::{Close, Open};
-        let cases: [(&str, &[(Kind, &str)]); 9] = [
+        let cases: [(&str, &[(Kind, &str)]); 10] = [
             ("<a><!-- x <b>", &[(Open, "a"), (Open, "b")]),
             ("<a><![CDATA[ x <b>", &[(Open, "a"), (Open, "b")]),
             ("<a><? x <b>", &[(Open, "a"), (Open, "b")]),
             ("<a><!DOCTYPE x <b", &[(Open, "a")]),
             ("<a href=\"x>y</a><b c=\"d\">", &[(Open, "a"), (Close, "a"), (Open, "b")]),
+            ("<a href=\"<b c=\"/d/\"><e/>", &[(Open, "b"), (Kind::Empty, "e")]),
             ("<a href=\"x < y\">z</a>", &[(Open, "a"), (Close, "a")]),
             ("</a<b>", &[(Close, "a"), (Open, "b")]),
             ("a <b and <c>", &[(Open, "c")]),
@@ -456,11 +537,30 @@ mod tests {
     }
 
     #[test]
+    fn a_comment_that_swallows_entries_was_never_ended() {
+        let inside = "<item><t>a <!-- b</t></item><item><d><![CDATA[<!-- c -->]]></d></item>";
+        assert_eq!(names(inside).len(), 8);
+        let between = "<!-- a <item><t>b</t></item> <!-- c -->";
+        assert_eq!(names(between).len(), 4);
+        let meant = "<!-- <item><t>a</t></item> --><t/>";
+        assert_eq!(names(meant).len(), 1);
+        let instruction = "<t>a <? b</t></item><item>?></item>";
+        assert_eq!(names(instruction).len(), 5);
+        // No DOCTYPE stands behind the root's start, so its quotes and brackets mean nothing.
+        let doctype = "<r>a <!DOCTYPE b [ <t>it's</t> <! c</r>";
+        assert_eq!(names(doctype).len(), 4);
+    }
+
+    #[test]
     fn a_section_that_swallows_entries_was_never_ended() {
         let document = "<item><d><![CDATA[one</d></item><item><d><![CDATA[two <p>]]></d></item>";
         let mut tags = Tags::of(document);
         assert_eq!(tags.by_ref().filter(|tag| tag.kind == Kind::Close).count(), 4);
         assert!(tags.runaway);
+        let own = "<t><![CDATA[one</t><d a='>'><![CDATA[two]]></d>";
+        assert_eq!(names(own).into_iter().map(|(_, name)| name).collect::<String>(), "ttdd");
+        let between = "<![CDATA[ <item><t><![CDATA[one]]></t></item>";
+        assert_eq!(names(between).len(), 4);
         let about_xml = "<d><![CDATA[write &lt;![CDATA[ or <![CDATA[ so ]]></d>";
         assert_eq!(names(about_xml), [(Kind::Open, "d"), (Kind::Close, "d")]);
     }

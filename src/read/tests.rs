@@ -141,6 +141,40 @@ fn entries_are_found_wherever_the_formats_put_them() {
     }
 }
 
+#[test]
+fn an_entry_without_its_start_tag_is_found() {
+    let document = |first: &str, second: &str| {
+        let item = |start: &str, n: u8| format!("{start}<title>{n}</title><link>http://a/{n}</link></item>\n");
+        rss(&["<link>http://a/</link>", &item(first, 1), &item("<item>", 2), &item(second, 3), "<ttl>5</ttl>"].concat())
+    };
+    for start in ["", "<itme>", "item>", "<item\n", "<item></item>"] {
+        for text in [document(start, "<item>"), document("<item>", start)] {
+            let feed = read(&text).expect(&text);
+            let titles: Vec<&str> =
+                feed.entries.iter().map(|e| said(e.title.as_ref())).filter(|t| !t.is_empty()).collect();
+            assert_eq!(titles, ["1", "2", "3"], "{text}");
+            // What belongs to an entry is not the feed's.
+            assert_eq!((said(feed.meta.title.as_ref()), feed.meta.link.as_deref()), ("t", Some("http://a/")), "{text}");
+            assert_eq!(feed.meta.pace.ttl, Some(5));
+        }
+    }
+    // An end too many is no entry.
+    assert_eq!(titles(&rss("<item><title>x</title></item></item><ttl>5</ttl></item>")), ["x"]);
+}
+
+#[test]
+fn xhtml_is_read_as_it_is_written() {
+    let atom = |content: &str| {
+        format!(
+            "<feed xmlns='http://www.w3.org/2005/Atom'><entry><title>x</title><content type='xhtml'>\
+             <div xmlns='http://www.w3.org/1999/xhtml'>{content}</div></content></entry></feed>"
+        )
+    };
+    let written = "a<br/>b<img alt='say &quot;hi&quot;'/>c &lt; d";
+    let feed = read(&atom(written)).expect("feed");
+    assert_eq!((said(feed.entries[0].content.as_ref()), feed.repairs), (written, vec![]));
+}
+
 /// Each class of damage with what has to be found all the same; names say whom it was seen at.
 #[test]
 fn damage_costs_no_complete_entry() {
@@ -158,6 +192,12 @@ fn damage_costs_no_complete_entry() {
         ("CDATA without end", rss(&format!("<item><title>x</title><description><![CDATA[a</description></item>{item}"))),
         ("CDATA that swallows the next item", rss("<item><title>x</title><description><![CDATA[a</description></item>\
             <item><title><![CDATA[x]]></title></item>")),
+        ("a comment without end", rss(&format!("<item><title>x</title><description>a <!-- b</description></item>{item}<!-- c -->"))),
+        ("a comment without end before the root", format!("<!-- a {}", rss(&format!("{item}{item}<!-- b -->")))),
+        ("a DOCTYPE in a text", rss(&format!("<item><title>x</title><description>a <!DOCTYPE b [ it's</description></item>{item}"))),
+        ("CDATA without start", rss(&format!("<item><title>x]]></title></item>{item}"))),
+        ("CDATA of a title without end", rss(&format!("<item><title><![CDATA[x</title><description><![CDATA[a]]></description></item>{item}"))),
+        ("an empty namespace", rss(&[item, item].concat()).replace("<rss", "<rss xmlns:dc=''").replace("</item>", "<dc:date>2021-01-01</dc:date></item>")),
         ("a warning of PHP before the root", format!("<br />\n<b>Warning</b>: x in <b>y</b><br />{}", rss(&[item, item].concat()))),
         ("junk behind the root", format!("{}<script>x</script></body>", rss(&[item, item].concat()))),
         ("capitals", rss(&[item, item].concat()).to_ascii_uppercase().replace(">X<", ">x<")),

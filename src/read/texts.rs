@@ -52,7 +52,7 @@ pub(super) fn value(element: &Element<'_>, is_atom: bool) -> Option<RawText> {
     let text = match form(element, is_atom) {
         Form::Plain => RawText::Plain(chars::text(element.inner)),
         Form::Escaped => RawText::Markup(chars::text(element.inner)),
-        Form::Inline => RawText::Markup(without_wrapper(&chars::markup(element.inner, is_atom))),
+        Form::Inline => RawText::Markup(html(without_wrapper(&chars::markup(element.inner, is_atom)))),
         Form::Base64 { is_markup } => base64(element.inner, is_markup)?,
         Form::Foreign => return None,
     };
@@ -131,6 +131,31 @@ fn without_wrapper(markup: &str) -> String {
     wrapped(&markup).map(|at| markup[at].trim().to_owned()).unwrap_or(markup)
 }
 
+/// XML's way of writing elements in HTML's: there `<a/>` is a start without end, and `<br></br>` two
+/// lines.
+fn html(markup: String) -> String {
+    const VOID: [&str; 14] =
+        ["area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "param", "source", "track", "wbr"];
+    if !markup.contains("/>") && !markup.contains("</br") && !markup.contains("</BR") {
+        return markup;
+    }
+    let mut out = String::with_capacity(markup.len());
+    let (mut from, mut line) = (0, None);
+    for tag in Tags::of(&markup) {
+        let is_line = tag.name.eq_ignore_ascii_case("br");
+        if tag.kind == Kind::Empty && !VOID.iter().any(|name| tag.name.eq_ignore_ascii_case(name)) {
+            out.extend([&markup[from..tag.at.end - "/>".len()], "></", tag.name, ">"]);
+            from = tag.at.end;
+        } else if tag.kind == Kind::Close && is_line && line == Some(tag.at.start) {
+            out.push_str(&markup[from..tag.at.start]);
+            from = tag.at.end;
+        }
+        line = (tag.kind == Kind::Open && is_line).then_some(tag.at.end);
+    }
+    out.push_str(&markup[from..]);
+    out
+}
+
 /// What is inside of the one `div` that is all of a markup.
 fn wrapped(markup: &str) -> Option<Range<usize>> {
     let mut divs = Tags::of(markup).filter(|tag| tag.kind != Kind::Empty && tag.name.eq_ignore_ascii_case("div"));
@@ -201,6 +226,10 @@ mod tests {
             ("<content type='xhtml'><div xmlns='x'><p>a &amp; b</p></div></content>", markup("<p>a &amp; b</p>")),
             ("<content type='xhtml'><h:div><h:p>a</h:p></h:div></content>", markup("<p>a</p>")),
             ("<content type='xhtml'><div>a</div><div>b</div></content>", markup("<div>a</div><div>b</div>")),
+            (
+                "<content type='xhtml'><div>a<br/>b<br></br>c<a id='x' /><p class='/'/>d</div></content>",
+                markup("a<br/>b<br>c<a id='x' ></a><p class='/'></p>d"),
+            ),
             ("<content mode='escaped' type='text/html'>&lt;p></content>", markup("<p>")),
             ("<content mode='escaped' type='text/plain'>a &lt; b</content>", plain("a < b")),
             ("<content mode='xml' type='application/xhtml+xml'><p>a</p></content>", markup("<p>a</p>")),
