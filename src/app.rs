@@ -12,7 +12,7 @@ use crate::config::append::{self, NewFeed};
 use crate::config::{self, Config, Feed, Problem, Source};
 use crate::daemon::{self, DaemonError};
 use crate::disk::{Disk, LocalDisk};
-use crate::fetch::{FetchError, Fetcher, Limits};
+use crate::fetch::{FetchError, Fetcher, Limits, MinRate};
 use crate::index::{Damage, IndexError, SledIndex};
 use crate::maintain::forget::{self, ForgetError};
 use crate::maintain::heal;
@@ -499,9 +499,11 @@ impl App {
     fn limits(&self) -> Limits {
         let fetch = &self.config.fetch;
         Limits {
+            per_host: fetch.per_host,
+            host_delay: fetch.host_delay,
             timeout: fetch.timeout,
-            first_byte: Limits::FIRST_BYTE,
-            min_rate: Limits::MIN_RATE,
+            first_byte: fetch.first_byte,
+            min_rate: MinRate::per_second(fetch.min_rate),
             max_body: fetch.max_body,
             user_agent: fetch.user_agent.clone(),
             allow: fetch.allow.clone(),

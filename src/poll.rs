@@ -326,7 +326,7 @@ where
         let validators = if force { Validators::default() } else { state.validators.clone() };
         async move {
             match fetch.get(&feed.source, &validators).await? {
-                Fetched::NotModified { validators } => Ok(Answer::NotModified(validators)),
+                Fetched::NotModified { validators, .. } => Ok(Answer::NotModified(validators)),
                 Fetched::Body(body) => {
                     let seen = clock.now();
                     tokio::task::spawn_blocking(move || document(&feed, body, seen))

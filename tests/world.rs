@@ -25,6 +25,7 @@ impl Fetch for Documents {
             base: source.url.clone(),
             status: 200,
             validators: Validators::default(),
+            freshness: None,
             headers: vec![],
             moved: None,
         }))

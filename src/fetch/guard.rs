@@ -213,7 +213,7 @@ impl Guard {
 fn is_local_name(name: &str) -> bool {
     const LAST: [&str; 6] = ["localhost", "local", "internal", "home.arpa", "localdomain", "lan"];
     let is_below = |last: &&str| name.strip_suffix(*last).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
-    name.parse::<IpAddr>().is_err() && (!name.contains('.') || LAST.iter().any(|last| is_below(&last)))
+    name.parse::<IpAddr>().is_err() && (!name.contains('.') || LAST.iter().any(is_below))
 }
 
 /// One form for a host however it is spelled: lower case, punycode, no last dot, no brackets, no mapped IPv4.

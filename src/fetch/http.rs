@@ -4,6 +4,7 @@
 //! fits the verdict, a redirect to another scheme is recognised, and one time limit covers all of it.
 
 mod clients;
+mod freshness;
 mod headers;
 mod trouble;
 
@@ -16,6 +17,7 @@ use tokio::time::{Instant, timeout_at};
 use url::Url;
 
 use self::clients::{Clients, Pair};
+use self::freshness::freshness;
 use self::headers::{as_received, kept, target, text, validators};
 use self::trouble::{broken, find, unsent};
 use super::decode::{DecodeError, Decoder};
@@ -202,7 +204,7 @@ impl Asking<'_> {
         let code = response.status();
         let status = Status { code: code.as_u16(), name: code.canonical_reason().unwrap_or_default() };
         let headers = response.headers();
-        let mut validators = validators(headers);
+        let (mut validators, freshness) = (validators(headers), freshness(headers));
         match status.code {
             304 if self.validators.is_empty() => {
                 return Err(FetchError::NotModifiedUnasked(shown(url)));
@@ -210,7 +212,7 @@ impl Asking<'_> {
             304 => {
                 validators.etag = validators.etag.or_else(|| self.validators.etag.clone());
                 validators.last_modified = validators.last_modified.or_else(|| self.validators.last_modified.clone());
-                return Ok(Fetched::NotModified { validators });
+                return Ok(Fetched::NotModified { validators, freshness, moved: moved.then(|| public(url)) });
             }
             204 | 205 => {
                 return Err(FetchError::Empty { url: shown(url), status });
@@ -232,7 +234,16 @@ impl Asking<'_> {
         }
         let base = public(url);
         let moved = moved.then(|| base.clone());
-        Ok(Fetched::Body(Body { bytes, content_type, base, status: status.code, validators, headers, moved }))
+        Ok(Fetched::Body(Body {
+            bytes,
+            content_type,
+            base,
+            status: status.code,
+            validators,
+            freshness,
+            headers,
+            moved,
+        }))
     }
 
     /// The body, decoded while it streams, so that a small bomb cannot become large here.

@@ -1,10 +1,10 @@
 //! What only a feed's own server is told.
 
-use std::io::{self, Read};
-use std::path::Path;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 
 use super::error::{FetchError, words};
-use crate::model::{Access, Login, Secret};
+use crate::model::{Access, Login, Password, Secret};
 
 /// A longer password is somebody's mistake: the wrong file. In bytes.
 const LONGEST: u64 = 4096;
@@ -12,30 +12,35 @@ const LONGEST: u64 = 4096;
 /// The headers that go with each request to a feed's own server; reads the password.
 pub(super) async fn headers(access: &Access) -> Result<Vec<(String, Secret)>, FetchError> {
     let mut headers = access.headers.clone();
-    if let Some(login) = access.login.clone() {
-        let path = login.password_file.display().to_string();
-        let basic = tokio::task::spawn_blocking(move || basic(&login)).await;
-        let basic = basic.unwrap_or_else(|stopped| Err(stopped.to_string()));
-        headers.push(("authorization".to_owned(), basic.map_err(|cause| FetchError::File { path, cause })?));
-    }
+    let Some(Login { username, password }) = &access.login else { return Ok(headers) };
+    let password = match password {
+        Password::Given(password) => password.clone(),
+        Password::File(path) => of_file(path.clone()).await?,
+    };
+    let basic = base64(format!("{username}:{}", password.reveal()).as_bytes());
+    headers.push(("authorization".to_owned(), Secret::new(format!("Basic {basic}"))));
     Ok(headers)
 }
 
-fn basic(login: &Login) -> Result<Secret, String> {
-    let password = password(&login.password_file).map_err(|error| words(&error.to_string()).to_owned())?;
+async fn of_file(path: PathBuf) -> Result<Secret, FetchError> {
+    let name = path.display().to_string();
+    let read = tokio::task::spawn_blocking(move || read(&path)).await;
+    read.unwrap_or_else(|stopped| Err(stopped.to_string())).map_err(|cause| FetchError::File { path: name, cause })
+}
+
+fn read(path: &Path) -> Result<Secret, String> {
+    let mut text = String::new();
+    let file = std::fs::File::open(path);
+    let read = file.and_then(|file| file.take(LONGEST).read_to_string(&mut text));
+    read.map_err(|error| words(&error.to_string()).to_owned())?;
+    let password = text.trim_end_matches(['\r', '\n']);
     if password.is_empty() {
         return Err("it should hold a password and is empty".to_owned());
     }
-    if password.contains(|c: char| c.is_control()) {
+    if password.contains(char::is_control) {
         return Err("it should hold a password on its first line and nothing else".to_owned());
     }
-    Ok(Secret::new(format!("Basic {}", base64(format!("{}:{password}", login.username).as_bytes()))))
-}
-
-fn password(path: &Path) -> io::Result<String> {
-    let mut text = String::new();
-    std::fs::File::open(path)?.take(LONGEST).read_to_string(&mut text)?;
-    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+    Ok(Secret::new(password))
 }
 
 /// RFC 4648 section 4.

@@ -38,13 +38,16 @@ pub trait Fetch: Send + Sync {
 }
 
 /// What came of asking.
-#[expect(clippy::large_enum_variant, reason = "one value per fetch, moved once or twice")]
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Fetched {
     /// The same as last time.
     NotModified {
         /// The request's, refreshed by what the 304 carried (RFC 9110 section 15.4.5).
         validators: Validators,
+        /// As in [`Body`].
+        freshness: Option<Duration>,
+        /// As in [`Body`].
+        moved: Option<Url>,
     },
     /// A document.
     Body(Body),
@@ -63,6 +66,9 @@ pub struct Body {
     pub status: u16,
     /// For the next request.
     pub validators: Validators,
+    /// For how long it is good from now on, by what it says itself (RFC 9111 section 4.2); `None` when it does not say
+    /// so, or asks not to be kept.
+    pub freshness: Option<Duration>,
     /// The headers worth keeping beside an archived entry, names in lower case, in a fixed order.
     pub headers: Vec<(String, String)>,
     /// The new address when there were redirects and each was permanent (301, 308); without name and password.
@@ -72,6 +78,10 @@ pub struct Body {
 /// Bounds of one fetch.
 #[derive(Clone, Debug)]
 pub struct Limits {
+    /// Connections to one host at a time.
+    pub per_host: usize,
+    /// Between two requests to one host.
+    pub host_delay: Duration,
     /// For the whole exchange: redirects, body and all.
     pub timeout: Duration,
     /// From a request to the head of its answer.
@@ -99,11 +109,11 @@ pub struct MinRate {
     pub within: Duration,
 }
 
-impl Limits {
-    /// For every fetch: who has not begun to answer by then seldom does.
-    pub const FIRST_BYTE: Duration = Duration::from_secs(15);
-    /// For every fetch: 512 bytes a second, seen over ten.
-    pub const MIN_RATE: MinRate = MinRate { bytes: 5120, within: Duration::from_secs(10) };
+impl MinRate {
+    /// So many bytes a second, seen over ten.
+    pub fn per_second(bytes: u64) -> Self {
+        Self { bytes: bytes.saturating_mul(10), within: Duration::from_secs(10) }
+    }
 }
 
 /// Fetches each feed by the scheme of its address.

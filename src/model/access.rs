@@ -38,13 +38,22 @@ pub struct Access {
     pub route: Route,
 }
 
-/// A name and where its password lies.
+/// A name with its password.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Login {
     /// Without `:`.
     pub username: String,
-    /// Its first line is the password; read for each request, so that it can be changed.
-    pub password_file: PathBuf,
+    /// Not empty.
+    pub password: Password,
+}
+
+/// A password, or where it lies.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Password {
+    /// A file's only line; read for each request, so that it can be changed.
+    File(PathBuf),
+    /// What the config took from the environment.
+    Given(Secret),
 }
 
 /// The way to a server.

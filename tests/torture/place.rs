@@ -75,7 +75,7 @@ impl Fetch for Served {
         let document = self.0.get(source.id.as_str()).cloned().unwrap_or_default();
         let etag = Some(format!("\"{}\"", Fingerprint::of(&document).hex()));
         if validators.etag == etag {
-            return Ok(Fetched::NotModified { validators: validators.clone() });
+            return Ok(Fetched::NotModified { validators: validators.clone(), freshness: None, moved: None });
         }
         Ok(Fetched::Body(Body {
             bytes: document.into_bytes(),
@@ -83,6 +83,7 @@ impl Fetch for Served {
             base: source.url.clone(),
             status: 200,
             validators: Validators { etag, last_modified: None },
+            freshness: None,
             headers: vec![],
             moved: None,
         }))

@@ -30,11 +30,12 @@ async fn a_body_comes_with_what_is_worth_keeping() {
 
 #[tokio::test]
 async fn a_304_refreshes_the_validators() {
-    let origin = Origin::saying("HTTP/1.1 304 Not Modified\r\nETag: W/\"2\"\r\n\r\n").await;
+    let origin =
+        Origin::saying("HTTP/1.1 304 Not Modified\r\nETag: W/\"2\"\r\nCache-Control: max-age=60\r\n\r\n").await;
     let known = Validators { etag: Some("\"1\"".to_owned()), last_modified: Some("then".to_owned()) };
     let fetched = ask_with(&allowing(&origin), &origin.url("/"), &known).await;
     let validators = Validators { etag: Some("W/\"2\"".to_owned()), last_modified: Some("then".to_owned()) };
-    assert_eq!(fetched, Ok(Fetched::NotModified { validators }));
+    assert_eq!(fetched, Ok(Fetched::NotModified { validators, freshness: Some(Duration::from_mins(1)), moved: None }));
     assert_eq!(
         said(&origin, "/").await,
         "`http://127.0.0.1:PORT/` answered 304 Not Modified although nothing was known of it yet"

@@ -31,9 +31,11 @@ fn source(url: &str) -> FeedSource {
 
 fn limits(allow: Vec<Allow>) -> Limits {
     Limits {
+        per_host: 1,
+        host_delay: Duration::ZERO,
         timeout: Duration::from_secs(20),
-        first_byte: Limits::FIRST_BYTE,
-        min_rate: Limits::MIN_RATE,
+        first_byte: Duration::from_secs(15),
+        min_rate: MinRate::per_second(512),
         max_body: 1 << 20,
         user_agent: "feedmill/test (+https://news.example.org/)".to_owned(),
         allow,
