@@ -8,6 +8,7 @@ pub mod config;
 pub mod identity;
 pub mod normalize;
 pub mod output;
+pub mod pace;
 pub mod plan;
 pub mod post;
 pub mod read;

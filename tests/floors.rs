@@ -17,6 +17,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("post", 1),
     ("read", 1),
     ("schedule", 1),
+    ("pace", 1),
     ("topic", 1),
     ("archive", 2),
     ("clock", 2),
