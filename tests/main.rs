@@ -18,6 +18,7 @@ mod maintain;
 mod model;
 mod newsroom;
 mod outputs;
+mod polite;
 mod poll;
 mod properties;
 mod python;
