@@ -21,6 +21,7 @@ mod outputs;
 mod poll;
 mod properties;
 mod python;
+mod readers;
 mod readme;
 mod seeds;
 mod topics;
