@@ -13,7 +13,7 @@ use crate::site::{Replaced, Site, SiteError};
 use crate::topic::{self, Matcher};
 
 /// Version of the rendering: a change publishes every topic anew.
-const RENDERER: u32 = 1;
+const RENDERER: u32 = 2;
 
 /// Takedowns that a topic's feed tells of, the latest first.
 const TOMBSTONES: usize = 100;
@@ -198,8 +198,9 @@ fn published(
     sources: &[SourceLine],
 ) -> Published {
     let record = &found.record;
+    let source = record.feed.as_ref().and_then(|feed| source_facts(sources, facts, feed.as_str(), record.seen));
     // A post may have been edited since it was written; what leaves is made safe again.
-    post.body = html::published(&post.body, Url::parse(&post.from).ok().as_ref());
+    post.body = html::for_readers(&post, base(&post, source.as_ref()).as_ref());
     if post.author.trim().is_empty() {
         // RFC 4287 section 4.1.2 wants an author; another maker's post may name none.
         post.author = post.categories.first().cloned().unwrap_or_else(|| facts.tag_authority.clone());
@@ -208,12 +209,13 @@ fn published(
         post.body.insert_str(0, &change);
     }
     let updated = [Some(post.date), post.updated, record.revised].into_iter().flatten().max().unwrap_or(post.date);
-    Published {
-        id: record.id.clone().unwrap_or_else(|| entry_id(facts, found.key)),
-        source: record.feed.as_ref().and_then(|feed| source_facts(sources, facts, feed.as_str(), record.seen)),
-        post,
-        updated,
-    }
+    Published { id: record.id.clone().unwrap_or_else(|| entry_id(facts, found.key)), source, post, updated }
+}
+
+/// Where relative addresses begin: at the entry's page; where it has none, at its source.
+fn base(post: &Post, source: Option<&SourceFacts>) -> Option<Url> {
+    let of_source = || source.into_iter().flat_map(|source| [&source.link, &source.url]).flatten().map(String::as_str);
+    std::iter::once(post.from.as_str()).chain(of_source()).find_map(|address| Url::parse(address).ok())
 }
 
 /// What the source said about itself when the entry arrived.

@@ -22,6 +22,7 @@ mod polite;
 mod poll;
 mod properties;
 mod python;
+mod readers;
 mod readme;
 mod seeds;
 mod topics;
