@@ -10,6 +10,7 @@ mod damage;
 mod floors;
 mod full;
 mod histories;
+mod history;
 mod house;
 mod identity;
 mod jekyll;
