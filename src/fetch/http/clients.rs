@@ -141,6 +141,9 @@ fn certificates(path: &Path) -> Result<Vec<Certificate>, FetchError> {
     if found.is_empty() {
         return Err(failed("it holds no certificate in PEM form (`-----BEGIN CERTIFICATE-----`)"));
     }
+    // Whether they can be read is seen when they are used.
+    let tried = Client::builder().no_proxy().tls_certs_only(found.iter().cloned()).build();
+    tried.map_err(|_| failed("one of its certificates cannot be read"))?;
     Ok(found)
 }
 

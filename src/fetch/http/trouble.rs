@@ -9,7 +9,7 @@ use url::Url;
 use super::{MAX_HEADERS, place};
 use crate::fetch::error::{FetchError, Stage, words};
 use crate::fetch::shown;
-use crate::model::Proxy;
+use crate::model::{Proxy, Timestamp};
 
 /// How the TLS library begins.
 const BAD_CERTIFICATE: &str = "invalid peer certificate: ";
@@ -42,12 +42,7 @@ pub(super) fn unsent(url: &Url, error: &reqwest::Error, connect_limit: Duration,
         if plain {
             return FetchError::Connect { at, cause };
         }
-        let cause = match cause.strip_prefix(BAD_CERTIFICATE) {
-            Some("UnknownIssuer") => "nobody known here vouches for its certificate".to_owned(),
-            Some(rest) => format!("its certificate is not valid: {rest}"),
-            None => cause,
-        };
-        return FetchError::Tls { at, cause };
+        return FetchError::Tls { at, cause: unsafe_because(&cause) };
     }
     if find::<hyper::Error>(error).is_some_and(hyper::Error::is_parse_too_large) {
         return FetchError::Headers { at, limit: MAX_HEADERS };
@@ -55,7 +50,58 @@ pub(super) fn unsent(url: &Url, error: &reqwest::Error, connect_limit: Duration,
     if find::<hyper::Error>(error).is_some_and(hyper::Error::is_parse) {
         return FetchError::NotHttp { at, cause };
     }
+    // In HTTP/2 what is found out here is `detected`, and what the server says is `received`.
+    if cause.contains("error detected: unspecific protocol error") {
+        let cause = "HTTP/2 against its rules, or a head of more than 64 KiB".to_owned();
+        return FetchError::NotHttp { at, cause };
+    }
     FetchError::NoAnswer { at, cause }
+}
+
+/// What the TLS library says, in words for an operator.
+fn unsafe_because(cause: &str) -> String {
+    let Some(rest) = cause.strip_prefix(BAD_CERTIFICATE) else {
+        return match cause {
+            // Mostly HTTP, which has no such record.
+            "received corrupt message of type InvalidContentType" => {
+                "it does not speak TLS; does the address begin with `http:`?".to_owned()
+            }
+            other => other.to_owned(),
+        };
+    };
+    // `BadSignature`: an authority of the same name vouches for it.
+    if matches!(rest, "UnknownIssuer" | "BadSignature") {
+        return "nobody known here vouches for its certificate; if you do, put its authority's certificate into \
+                fetch.ca_file"
+            .to_owned();
+    }
+    if let Some(day) = day_after(rest, "is not valid after ") {
+        return format!("its certificate ended on {day}");
+    }
+    if let Some(day) = day_after(rest, "is not valid before ") {
+        return format!("its certificate begins on {day}; is the clock right here?");
+    }
+    for_others(rest).unwrap_or_else(|| format!("its certificate is not valid: {rest}"))
+}
+
+/// The day of a Unix time that follows some words.
+fn day_after(text: &str, words: &str) -> Option<String> {
+    let (_, rest) = text.split_once(words)?;
+    let seconds: i64 = rest.split(' ').next()?.parse().ok()?;
+    let written = Timestamp::from_millis(seconds.checked_mul(1000)?).rfc3339_millis();
+    written.split('T').next().map(str::to_owned)
+}
+
+/// `certificate not valid for name "a"; certificate is only valid for DnsName("b") or DnsName("c")`.
+fn for_others(text: &str) -> Option<String> {
+    const SHOWN: usize = 3;
+    let quoted = |text: &str| text.split('"').skip(1).step_by(2).map(|name| format!("`{name}`")).collect::<Vec<_>>();
+    let (wanted, has) = text.strip_prefix("certificate not valid for name ")?.split_once(';')?;
+    let (wanted, mut names) = (quoted(wanted).concat(), quoted(has));
+    let others = if names.len() > SHOWN { " and others" } else { "" };
+    names.truncate(SHOWN);
+    let names = if names.is_empty() { "no name".to_owned() } else { names.join(", ") };
+    Some(format!("its certificate is for {names}{others}, not for {wanted}"))
 }
 
 /// Why a body did not come to its end.
