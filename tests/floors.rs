@@ -47,6 +47,7 @@ const DOORS: &[(&str, &[&str])] = &[
             "fetch/http/clients.rs",
             "fetch/http/freshness.rs",
             "fetch/http/headers.rs",
+            "fetch/http/resolver.rs",
             "fetch/http/trouble.rs",
         ],
     ),

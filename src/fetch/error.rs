@@ -44,13 +44,13 @@ pub enum FetchError {
         cause: String,
     },
     /// No connection through a proxy.
-    #[error("no connection to `{at}` through the proxy `{proxy}`: {cause}; does the proxy run, and let this pass?")]
+    #[error("no connection to `{at}` through the proxy `{proxy}`: {cause}")]
     Proxy {
         /// Host and port.
         at: String,
         /// The proxy, without name and password.
         proxy: String,
-        /// What the system or the proxy said.
+        /// What the system or the proxy said, and the next step.
         cause: String,
     },
     /// A connection, but no encrypted one.

@@ -17,14 +17,17 @@ const BAD_CERTIFICATE: &str = "invalid peer certificate: ";
 /// Why no answer came.
 pub(super) fn unsent(url: &Url, error: &reqwest::Error, connect_limit: Duration, proxy: Option<&Proxy>) -> FetchError {
     let (at, cause) = (place(url), deepest(error));
+    // `socks5` looks the server's name up here.
+    let is_dns = causes(error).any(|cause| cause.to_string() == "error resolving for socks proxy");
     if let Some(proxy) = proxy
         && (error.is_dns() || error.is_connect())
         && !error.is_timeout()
+        && !is_dns
         && !cause.starts_with(BAD_CERTIFICATE)
     {
-        return FetchError::Proxy { at, proxy: proxy.to_string(), cause };
+        return FetchError::Proxy { at, proxy: proxy.to_string(), cause: proxy_said(&cause) };
     }
-    if error.is_dns() {
+    if is_dns || error.is_dns() {
         let host = url.host_str().unwrap_or_default().to_owned();
         let words = cause.strip_prefix("failed to lookup address information: ");
         return FetchError::Dns { host, cause: words.unwrap_or(&cause).to_owned() };
@@ -56,6 +59,31 @@ pub(super) fn unsent(url: &Url, error: &reqwest::Error, connect_limit: Duration,
         return FetchError::NotHttp { at, cause };
     }
     FetchError::NoAnswer { at, cause }
+}
+
+/// Why there is no way through a proxy, with the next step.
+fn proxy_said(cause: &str) -> String {
+    if ["user/pass authentication", "credentials not accepted", "authorization required"]
+        .iter()
+        .any(|w| cause.contains(w))
+    {
+        let form = "`socks5h://name:${PASSWORD}@host:port`";
+        return format!("it wants a name and a password, or others; they stand in its address, as in {form}");
+    }
+    let Some(rest) = cause.strip_prefix("SOCKS error: ").or_else(|| cause.strip_prefix("tunnel error: ")) else {
+        return format!("{cause}; does it run?");
+    };
+    match rest {
+        "failed to create underlying connection" => "it cannot be reached; does it run?".to_owned(),
+        "unsuccessful" => "it does not connect there; does it let this pass?".to_owned(),
+        "general server failure"
+        | "connection not allowed"
+        | "network unreachable"
+        | "host unreachable"
+        | "connection refused"
+        | "ttl expired" => format!("it says `{rest}`; does it let this pass?"),
+        _ => format!("its answer is of no use ({rest}); is it a proxy of this kind?"),
+    }
 }
 
 /// What the TLS library says, in words for an operator.

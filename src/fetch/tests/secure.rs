@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex};
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
 use hyper::service::service_fn;
-use hyper::{Request, Response, Version};
+use hyper::{HeaderMap, Request, Response, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use rcgen::{BasicConstraints, CertificateParams, DnType, IsCa, Issuer, KeyPair, KeyUsagePurpose, date_time_ymd};
 use tokio::net::TcpListener;
@@ -67,7 +67,7 @@ pub(super) const NOW: (i32, i32) = (2020, 2120);
 pub(super) struct Secure {
     pub(super) at: SocketAddr,
     connections: Arc<AtomicUsize>,
-    requests: Arc<Mutex<Vec<(Version, String)>>>,
+    requests: Arc<Mutex<Vec<(Version, HeaderMap)>>>,
 }
 
 impl Secure {
@@ -86,7 +86,7 @@ impl Secure {
                     let service = service_fn(move |request: Request<Incoming>| {
                         let path = request.uri().path().to_owned();
                         let response = answer_to(&path);
-                        log.lock().unwrap().push((request.version(), path));
+                        log.lock().unwrap().push((request.version(), request.headers().clone()));
                         async move { Ok::<_, Infallible>(response) }
                     });
                     let io = TokioIo::new(stream);
@@ -109,6 +109,11 @@ impl Secure {
 
     pub(super) fn connections(&self) -> usize {
         self.connections.load(Ordering::Relaxed)
+    }
+
+    /// The headers of the requests so far.
+    pub(super) fn requests(&self) -> Vec<HeaderMap> {
+        self.requests.lock().unwrap().iter().map(|(_, headers)| headers.clone()).collect()
     }
 
     fn versions(&self) -> Vec<Version> {
