@@ -160,10 +160,8 @@ pub struct Past {
     pub polled: Option<Timestamp>,
     /// Failed polls since the last good one.
     pub failures: u32,
-    /// Until when its host wants to be left alone.
-    pub held: Option<Timestamp>,
-    /// Every address of it answered 410 Gone: not before this.
-    pub gone: Option<Timestamp>,
+    /// None of its addresses may be asked before this.
+    pub closed: Option<Wake>,
     /// The publisher's hints.
     pub pace: Pace,
 }
@@ -201,12 +199,9 @@ pub fn next(runs: Runs<'_>, past: &Past, min_interval: Duration, now: Timestamp)
     } else {
         hinted(runs, &past.pace, polled)?
     };
-    let floors = [
-        (later(polled, min_interval), Why::MinInterval),
-        (past.held.map_or(polled, |held| held.min(later(now, LONGEST_HOLD))), Why::Held),
-        (past.gone.map_or(polled, |gone| gone.min(later(now, GONE))), Why::Gone),
-    ];
-    Some(floors.into_iter().fold(own, |wake, (at, why)| if at > wake.at { Wake { at, why } } else { wake }))
+    let spared = Wake { at: later(polled, min_interval), why: Why::MinInterval };
+    let floors = [Some(spared), past.closed];
+    Some(floors.into_iter().flatten().fold(own, |wake, floor| if floor.at > wake.at { floor } else { wake }))
 }
 
 /// The wait after failures: from `min_interval`, so that a slip does not cost a whole period, twice as long each time.
@@ -360,13 +355,13 @@ mod tests {
 
     #[test]
     fn what_a_server_asks_for_is_done() {
-        let held = |until| Past { held: Some(time(until)), ..polled(Pace::default()) };
-        let at = |past| wake("@every 1h", &past, "2026-11-25T12:30:00Z");
-        assert_eq!(at(held("2026-11-25T12:40:00Z")).0, "2026-11-25T13:00:00.000Z");
-        assert_eq!(at(held("2026-11-26T12:40:00Z")), ("2026-11-26T12:40:00.000Z".to_owned(), Why::Held));
-        assert_eq!(at(held("2056-11-26T12:40:00Z")).0, "2026-12-02T12:30:00.000Z", "a week at most");
-        let gone = Past { gone: Some(time("2026-12-20T00:00:00Z")), ..polled(Pace::default()) };
-        assert_eq!(at(gone), ("2026-12-20T00:00:00.000Z".to_owned(), Why::Gone));
+        let at = |until, why| {
+            let past = Past { closed: Some(Wake { at: time(until), why }), ..polled(Pace::default()) };
+            wake("@every 1h", &past, "2026-11-25T12:30:00Z")
+        };
+        assert_eq!(at("2026-11-25T12:40:00Z", Why::Held), ("2026-11-25T13:00:00.000Z".to_owned(), Why::Schedule));
+        assert_eq!(at("2026-11-26T12:40:00Z", Why::Held), ("2026-11-26T12:40:00.000Z".to_owned(), Why::Held));
+        assert_eq!(at("2026-12-20T00:00:00Z", Why::Gone), ("2026-12-20T00:00:00.000Z".to_owned(), Why::Gone));
     }
 
     #[test]

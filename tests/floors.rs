@@ -62,6 +62,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("similar", &["output/diff.rs"]),
     ("zstd", &["archive/raw.rs", "fetch/decode.rs"]),
     ("brotli_decompressor", &["fetch/decode.rs"]),
+    ("psl", &["poll/address.rs"]),
     ("indicatif", &["cli.rs"]),
     ("clap", &["cli.rs", "main.rs"]),
     ("glob", &["app.rs"]),

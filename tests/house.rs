@@ -66,7 +66,7 @@ impl House {
         let server = &self.server.address;
         let text = format!(
             "site: {{ title: Test, url: 'https://news.example.org/' }}\n\
-             fetch: {{ allow: ['{server}'], min_interval: 0s }}\n{}\n",
+             fetch: {{ allow: ['{server}'], min_interval: 0s, host_delay: 0s }}\n{}\n",
             rest.replace("{server}", &format!("http://{server}"))
         );
         self.write("config.yaml", text.as_bytes())

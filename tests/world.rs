@@ -56,7 +56,7 @@ impl World {
     /// With feeds and topics as in a config file.
     pub fn new(rest: &str) -> Self {
         let home = tempfile::tempdir().expect("folder");
-        let text = format!("site: {{ url: 'https://news.example.net/' }}\n{rest}");
+        let text = format!("site: {{ url: 'https://news.example.net/' }}\nfetch: {{ host_delay: 0s }}\n{rest}");
         let config = config::read(&[Source { name: "c", text: &text }], &|_| None).expect("config");
         let poller = Poller {
             fetch: Arc::default(),

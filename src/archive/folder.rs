@@ -139,6 +139,9 @@ impl FolderArchive {
         if let Some(first) = lines.first() {
             ledger.append(&format!("{}.jsonl", first.seen.month()), &lines, pending)?;
         }
+        if let Some(first) = batch.feeds.first() {
+            ledger.append(&format!("{}.jsonl", first.seen.month()), &batch.feeds, pending)?;
+        }
         if pending.iter().any(|file| file.is_ledger) {
             folders.insert(ledger.folder());
         }

@@ -206,7 +206,7 @@ fn feed(keys: &mut Keys<'_>, default: &Rhythm, seen: &mut Seen) -> Option<Feed> 
     let schedule = feed_schedule(keys, default);
     let cuts = cuts(keys);
     let encoding = keys.optional("encoding", values::encoding);
-    let access = access(keys);
+    let access = access(keys, Path::new(&folder));
     let max_entries = keys.or("max_entries", Hints::MAX_ENTRIES, values::number(1..=10_000_000));
 
     // A bad id counts too, or each topic that names it would be a second problem.
@@ -223,13 +223,14 @@ fn feed(keys: &mut Keys<'_>, default: &Rhythm, seen: &mut Seen) -> Option<Feed> 
     Some(Feed { source, enabled, schedule: schedule?, cuts: cuts?, encoding, max_entries })
 }
 
-fn access(keys: &mut Keys<'_>) -> Access {
+fn access(keys: &mut Keys<'_>, folder: &Path) -> Access {
     let headers = keys.named("headers", values::header);
     let login = login(keys);
     if login.is_some() && headers.iter().any(|(name, _)| name == "authorization") {
         keys.refuse("headers", "`username` makes the header `Authorization`; keep one of the two");
     }
-    Access { headers, login, route: keys.or("proxy", Route::Usual, values::route) }
+    let mirrors = keys.list("mirrors", |text| values::feed_url(text, folder));
+    Access { headers, login, route: keys.or("proxy", Route::Usual, values::route), mirrors }
 }
 
 /// `username` with `password_file` or `password`.

@@ -361,6 +361,14 @@ impl FetchError {
         }
     }
 
+    /// The host that answered so, where it was an answer.
+    pub fn host(&self) -> Option<String> {
+        match self {
+            Self::Status { url, .. } => url::Url::parse(url).ok().map(|url| super::host(&url)),
+            _ => None,
+        }
+    }
+
     /// True for 410 Gone: the publisher says that the feed has ended.
     pub fn is_gone(&self) -> bool {
         self.status() == Some(410)

@@ -25,6 +25,7 @@ use self::trouble::{broken, find, unsent};
 use super::decode::{DecodeError, Decoder};
 use super::error::{FetchError, RedirectTrouble, RetryAfter, Stage, Status};
 use super::guard::{Guard, NotPublic, Refusal, Way};
+use super::hosts::{Hosts, Turn};
 use super::login;
 use super::shown::shown;
 use super::{Body, Fetch, Fetched, Limits, MinRate};
@@ -43,6 +44,7 @@ const MAX_HEAD: u32 = 64 << 10;
 pub struct HttpFetch {
     guard: Arc<Guard>,
     clients: Clients,
+    hosts: Hosts,
     /// `fetch.proxy`.
     proxy: Option<Proxy>,
     timeout: Duration,
@@ -66,7 +68,8 @@ impl HttpFetch {
         let connect_limit = CONNECT_LIMIT.min(timeout);
         let (agent, ca_file) = (&limits.user_agent, limits.ca_file.as_deref());
         let clients = Clients::new(guard.clone(), lookup, agent, connect_limit, ca_file)?;
-        Ok(Self { guard, clients, proxy: limits.proxy.clone(), timeout, first_byte, min_rate, max_body })
+        let hosts = Hosts::new(limits.per_host, limits.host_delay);
+        Ok(Self { guard, clients, hosts, proxy: limits.proxy.clone(), timeout, first_byte, min_rate, max_body })
     }
 
     /// The proxy that a feed goes through.
@@ -90,7 +93,7 @@ impl Fetch for HttpFetch {
         let until = now.checked_add(self.timeout).unwrap_or(now + Duration::from_hours(720));
         let proxy = self.proxy_of(source);
         let own = login::headers(&source.access).await?;
-        let asking = Asking {
+        let mut asking = Asking {
             fetch: self,
             clients: &self.clients.of(proxy)?,
             proxy,
@@ -123,11 +126,13 @@ struct Asking<'a> {
 }
 
 impl Asking<'_> {
-    async fn follow(&self, first: &Url) -> Result<Fetched, FetchError> {
+    async fn follow(&mut self, first: &Url) -> Result<Fetched, FetchError> {
         let mut asked = vec![first.clone()];
         let mut lasting = true;
         let mut url = first.clone();
         loop {
+            // Held until this hop is over.
+            let _turn = self.turn(&url).await;
             let response = self.send(&url, asked.iter().rev().nth(1)).await?;
             let status = response.status();
             if !matches!(status.as_u16(), 300..=303 | 307 | 308) {
@@ -146,6 +151,14 @@ impl Asking<'_> {
             asked.push(next.clone());
             url = next;
         }
+    }
+
+    /// Waits until the host may be asked; whose turn it is not yet is not late.
+    async fn turn(&mut self, url: &Url) -> Turn {
+        let since = Instant::now();
+        let turn = self.fetch.hosts.turn(url).await;
+        self.until += since.elapsed();
+        turn
     }
 
     /// Judges an address, then asks it. `via` is the address that redirected here.

@@ -5,6 +5,7 @@ mod decode;
 mod error;
 mod file;
 mod guard;
+mod hosts;
 mod http;
 mod login;
 #[cfg(test)]
@@ -21,6 +22,7 @@ use url::Url;
 
 pub use error::{FetchError, RedirectTrouble, RetryAfter, Stage, Status};
 pub use guard::{Class, Guard, NotPublic, Refusal, Way};
+pub use hosts::host;
 pub use http::HttpFetch;
 pub use shown::shown;
 

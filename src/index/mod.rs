@@ -1,14 +1,16 @@
 //! What the program remembers between polls; all of it can be rebuilt from the archive.
 
+mod feed_state;
 mod sled;
 
 use std::future::Future;
 use std::path::PathBuf;
 
+pub use feed_state::{FeedState, Held};
 pub use sled::{Damage, SledIndex, TRY_STORE, is_working, try_store};
 
 use crate::identity::{Alias, Identity, Known};
-use crate::model::{EntryKey, FeedId, Fingerprint, Found, LedgerPosition, Record, Timestamp, TopicId, Validators};
+use crate::model::{EntryKey, FeedId, Fingerprint, Found, LedgerPosition, Record, Timestamp, TopicId};
 
 /// Why the index could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -39,22 +41,6 @@ pub enum IndexError {
         /// The store's words.
         cause: String,
     },
-}
-
-/// What is remembered of a feed between polls.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(default)]
-pub struct FeedState {
-    /// The address the validators belong to.
-    pub url: String,
-    /// From the last answer whose entries are all kept.
-    pub validators: Validators,
-    /// When the last poll began (milliseconds).
-    pub polled: Option<i64>,
-    /// When the last new entry came (milliseconds).
-    pub last_new: Option<i64>,
-    /// Failed polls since the last good one.
-    pub failures: u32,
 }
 
 /// A record to be put into the index, with what leads to it.

@@ -27,7 +27,7 @@ impl fmt::Debug for Secret {
     }
 }
 
-/// What a feed's own server gets with each request, and no other server ever.
+/// How a feed is asked. Headers and login go to its own server with each request, and to no other server ever.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Access {
     /// Names in lower case, each once.
@@ -36,6 +36,8 @@ pub struct Access {
     pub login: Option<Login>,
     /// The way to all servers of this feed.
     pub route: Route,
+    /// Other addresses of the feed, tried in this order where its own brings nothing.
+    pub mirrors: Vec<Url>,
 }
 
 /// A name with its password.

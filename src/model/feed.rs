@@ -88,6 +88,17 @@ impl FeedSource {
     pub fn public_url(&self) -> Option<&Url> {
         Some(&self.url).filter(|url| url.scheme() != "file")
     }
+
+    /// The feed at another of its addresses, where only its own server gets headers and login.
+    #[must_use]
+    pub fn at(&self, address: &Url) -> Self {
+        let mut source = Self { url: address.clone(), ..self.clone() };
+        if address.origin() != self.url.origin() {
+            source.access.headers.clear();
+            source.access.login = None;
+        }
+        source
+    }
 }
 
 /// What a feed says about itself, for `atom:source`.

@@ -107,8 +107,9 @@ pub const PUBLIC: &str = "/data/public";
 impl Place {
     /// Nothing has run here yet.
     pub fn new(feeds_and_topics: &str) -> Self {
-        let text =
-            format!("site: {{ url: 'https://news.example.net/' }}\nfetch: {{ min_interval: 0s }}\n{feeds_and_topics}");
+        let text = format!(
+            "site: {{ url: 'https://news.example.net/' }}\nfetch: {{ min_interval: 0s, host_delay: 0s }}\n{feeds_and_topics}"
+        );
         Self {
             config: Arc::new(config::read(&[Source { name: "c", text: &text }], &|_| None).expect("config")),
             platter: Platter::empty(),

@@ -147,6 +147,7 @@ feeds:
     username: ann
     password_file: /run/secrets/ann
     proxy: none
+    mirrors: [https://mirror.example.net/rss]
     max_entries: 500
     revisions: ignore
     remove: [p.share, ".ads"]
@@ -223,6 +224,7 @@ fn all_keys() -> Config {
                             password: Password::File(PathBuf::from("/run/secrets/ann")),
                         }),
                         route: Route::Direct,
+                        mirrors: vec![Url::parse("https://mirror.example.net/rss").unwrap()],
                     },
                 },
                 enabled: false,
