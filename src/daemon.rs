@@ -80,7 +80,7 @@ where
     done
 }
 
-/// Polls what is due, publishes, and sleeps until the next feed is due.
+/// Polls what is due, publishes, and sleeps until the next feed is due, until it is told to stop.
 async fn polling<F, I, A, C>(
     poller: &Poller<F, I, A, C>,
     site: &Site,
@@ -100,7 +100,8 @@ where
     done
 }
 
-async fn rounds<F, I, A, C>(
+/// Polls what is due, publishes, and sleeps until the next feed is due: all that the daemon does but serve.
+pub async fn rounds<F, I, A, C>(
     poller: &Poller<F, I, A, C>,
     site: &Site,
     mut stop: Stop,

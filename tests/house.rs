@@ -30,6 +30,8 @@ impl Page {
 /// A request as the server saw it.
 #[derive(Clone, Debug)]
 pub struct Request {
+    /// `host/path`, as the request named them.
+    pub to: String,
     pub headers: BTreeMap<String, String>,
 }
 
@@ -244,7 +246,7 @@ fn answer(stream: &TcpStream, pages: &Mutex<HashMap<String, Press>>, log: &Mutex
         let Some((name, value)) = line.trim_end().split_once(": ") else { break };
         headers.insert(name.to_ascii_lowercase(), value.to_owned());
     }
-    log.lock().ok()?.push(Request { headers: headers.clone() });
+    log.lock().ok()?.push(Request { to: format!("{}{path}", headers.get("host")?), headers: headers.clone() });
     let press = pages.lock().ok()?.get(&path).cloned();
     let page = match press {
         Some(press) => press(),

@@ -19,6 +19,7 @@ mod maintain;
 mod model;
 mod newsroom;
 mod outputs;
+mod polite;
 mod poll;
 mod properties;
 mod python;

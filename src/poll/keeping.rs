@@ -148,7 +148,7 @@ where
         report.rejected = rejects.len();
         report.repaired = repairs.is_some();
         report.repairs = repairs;
-        report.notes = problems;
+        report.notes.extend(problems);
         report.notes.extend(notes(&feed.source.id, &rejects, &plan));
         if round.options.dry_run {
             // Nothing is remembered, so an entry of two feeds has to be counted once by hand.
