@@ -527,9 +527,8 @@ fn unseen_by_the_guard(config: &Config) -> Option<String> {
         Route::Direct => None,
         Route::Through(proxy) => Some(proxy.clone()),
     };
-    let is_unseen = |feed: &&Feed| {
-        feed.source.public_url().is_some() && proxy(feed).is_some_and(|proxy| proxy.reveal().scheme() != "socks5")
-    };
+    let is_unseen =
+        |feed: &&Feed| !feed.source.is_file() && proxy(feed).is_some_and(|proxy| proxy.reveal().scheme() != "socks5");
     let unseen: Vec<&str> = config.feeds.iter().filter(is_unseen).map(|feed| feed.source.id.as_str()).collect();
     let feeds = match unseen.as_slice() {
         [] => return None,
