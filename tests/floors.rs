@@ -60,7 +60,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("postcard", &["index/sled/state.rs", "index/sled/stored.rs"]),
     ("rustix", &["archive/folder.rs", "disk.rs", "fetch/file.rs", "serve/files.rs"]),
     ("similar", &["output/diff.rs"]),
-    ("zstd", &["archive/raw.rs", "fetch/decode.rs"]),
+    ("zstd", &["archive/raw.rs", "fetch/decode.rs", "fetch/decode/held.rs"]),
     ("brotli_decompressor", &["fetch/decode.rs"]),
     ("psl", &["poll/address.rs"]),
     ("indicatif", &["cli.rs"]),

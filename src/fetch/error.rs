@@ -145,13 +145,21 @@ pub enum FetchError {
         /// `fetch.max_body`, in bytes.
         limit: u64,
     },
+    /// The body is a film, or an archive of programs.
+    #[error("`{url}` brings data that no text can be, {bytes} bytes of it; is it a feed's address?")]
+    NoText {
+        /// The address.
+        url: String,
+        /// How much came.
+        bytes: u64,
+    },
     /// The body ended early.
     #[error("`{url}` was cut off after {received} bytes: {cause}")]
     Cut {
         /// The address.
         url: String,
         /// How many bytes had come, decoded.
-        received: usize,
+        received: u64,
         /// What the HTTP library said.
         cause: String,
     },
@@ -348,6 +356,7 @@ impl FetchError {
             | Self::NotModifiedUnasked(_)
             | Self::Partial(_)
             | Self::TooLarge { .. }
+            | Self::NoText { .. }
             | Self::Encoding { .. }
             | Self::File { .. } => false,
         }

@@ -302,11 +302,12 @@ impl Asking<'_> {
         }
     }
 
-    fn undecoded(&self, url: &Url, received: usize, error: DecodeError) -> FetchError {
+    fn undecoded(&self, url: &Url, received: u64, error: DecodeError) -> FetchError {
         let (url, limit) = (shown(url), self.fetch.max_body);
         match error {
             DecodeError::Broken(cause) => FetchError::Encoding { url, cause },
             DecodeError::TooLarge => FetchError::TooLarge { url, limit },
+            DecodeError::NoText(bytes) => FetchError::NoText { url, bytes },
             DecodeError::Cut => FetchError::Cut { url, received, cause: "its compressed form ends early".to_owned() },
         }
     }

@@ -133,7 +133,7 @@ fn for_others(text: &str) -> Option<String> {
 }
 
 /// Why a body did not come to its end.
-pub(super) fn broken(url: &Url, received: usize, error: &reqwest::Error) -> FetchError {
+pub(super) fn broken(url: &Url, received: u64, error: &reqwest::Error) -> FetchError {
     FetchError::Cut { url: shown(url), received, cause: deepest(error) }
 }
 
