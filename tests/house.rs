@@ -95,6 +95,11 @@ impl House {
         self
     }
 
+    /// Host and port of the server.
+    pub fn server(&self) -> &str {
+        &self.server.address
+    }
+
     /// Requests so far.
     pub fn requests(&self) -> Vec<Request> {
         self.server.log.lock().expect("log").clone()

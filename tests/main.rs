@@ -7,6 +7,7 @@ mod broken;
 mod corpus;
 mod daemon;
 mod damage;
+mod fetch;
 mod floors;
 mod full;
 mod histories;

@@ -126,7 +126,7 @@ pub struct SourceLine {
     pub feed: String,
     /// The feed's name in the config.
     pub name: String,
-    /// Where it was fetched; absent for a file of the operator's disk.
+    /// Where it was fetched; absent for a file of the operator's disk and an address with a key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
     /// Its title.

@@ -230,7 +230,10 @@ fn access(keys: &mut Keys<'_>, folder: &Path) -> Access {
         keys.refuse("headers", "`username` makes the header `Authorization`; keep one of the two");
     }
     let mirrors = keys.list("mirrors", |text| values::feed_url(text, folder));
-    Access { headers, login, route: keys.or("proxy", Route::Usual, values::route), mirrors }
+    let mut addresses = keys.texts("url").into_iter().chain(keys.texts("mirrors"));
+    let secret_address = addresses.any(|(text, _)| values::holds_key(text));
+    let route = keys.or("proxy", Route::Usual, values::route);
+    Access { headers, login, route, secret_address, mirrors }
 }
 
 /// `username` with `password_file` or `password`.

@@ -344,6 +344,16 @@ pub(super) fn fill(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<S
     if unset.is_empty() { Ok(filled) } else { Err(format!("not set in the environment: {}", unset.join(", "))) }
 }
 
+/// True for an address with a variable behind its host.
+pub(super) fn holds_key(address: &str) -> bool {
+    let address = address.replace("$${", "");
+    let behind = address.split_once("://").map_or(address.as_str(), |(before, rest)| {
+        let host = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        if before.contains("${") { before } else { rest.get(host..).unwrap_or_default() }
+    });
+    behind.contains("${")
+}
+
 fn is_variable(name: &str) -> bool {
     !name.starts_with(|c: char| c.is_ascii_digit())
         && !name.is_empty()

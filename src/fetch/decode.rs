@@ -4,11 +4,15 @@
 //! bytes can make larger than 100 MB, and leaves `gzip, gzip` as it is. Here each piece goes through all codings in
 //! blocks of fixed size, so that no body costs more than its windows and what the sink takes.
 
+mod held;
+
 use std::io;
 
 use brotli_decompressor::{BrotliDecompressStream, BrotliResult, BrotliState, StandardAlloc};
 use flate2::{Decompress, FlushDecompress, Status};
 use zstd::stream::raw::{DParameter, Decoder as ZstdDecoder, Operation};
+
+use self::held::Held;
 
 /// What is asked for; [`Decoder::new`] undoes each of them.
 pub(super) const ACCEPTED: &str = "gzip, br, zstd, deflate";
@@ -30,20 +34,22 @@ pub(super) enum DecodeError {
     TooLarge,
     /// It ends early.
     Cut,
+    /// So many bytes of it cannot be text.
+    NoText(u64),
 }
 
 /// A body on its way.
 pub(super) struct Decoder {
     /// The one to be undone first comes first.
     stages: Vec<Stage>,
-    sink: Sink,
+    sink: Held,
 }
 
 impl Decoder {
     /// Takes the values of `Content-Encoding`, and how much may come out. Codings that nobody knows leave the body as
     /// it is: they are mostly charsets and other mistakes.
     pub(super) fn new<'a>(encodings: impl Iterator<Item = &'a str>, limit: u64) -> Result<Self, DecodeError> {
-        let sink = Sink { bytes: Vec::new(), limit };
+        let sink = Held::new(limit);
         let names = encodings.flat_map(|value| value.split(',')).map(|name| name.trim().to_ascii_lowercase());
         let names: Vec<_> = names.filter(|name| !matches!(name.as_str(), "" | "identity")).collect();
         if names.len() > MAX_CODINGS {
@@ -66,8 +72,8 @@ impl Decoder {
     }
 
     /// How much came out so far.
-    pub(super) fn len(&self) -> usize {
-        self.sink.bytes.len()
+    pub(super) fn len(&self) -> u64 {
+        self.sink.len()
     }
 
     /// The whole body, if it is whole.
@@ -75,23 +81,14 @@ impl Decoder {
         if self.stages.iter().any(|stage| stage.state == State::Inside) {
             return Err(DecodeError::Cut);
         }
-        Ok(self.sink.bytes)
+        self.sink.whole()
     }
 }
 
-struct Sink {
-    bytes: Vec<u8>,
-    limit: u64,
-}
-
 /// Sends bytes through the stages that are left. Each block goes all the way before the next is made.
-fn push(stages: &mut [Stage], mut input: &[u8], sink: &mut Sink) -> Result<(), DecodeError> {
+fn push(stages: &mut [Stage], mut input: &[u8], sink: &mut Held) -> Result<(), DecodeError> {
     let Some((stage, rest)) = stages.split_first_mut() else {
-        if (sink.bytes.len() + input.len()) as u64 > sink.limit {
-            return Err(DecodeError::TooLarge);
-        }
-        sink.bytes.extend_from_slice(input);
-        return Ok(());
+        return sink.push(input);
     };
     while !input.is_empty() || stage.is_full {
         if !stage.opens(input)? {

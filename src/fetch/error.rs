@@ -44,13 +44,13 @@ pub enum FetchError {
         cause: String,
     },
     /// No connection through a proxy.
-    #[error("no connection to `{at}` through the proxy `{proxy}`: {cause}; does the proxy run, and let this pass?")]
+    #[error("no connection to `{at}` through the proxy `{proxy}`: {cause}")]
     Proxy {
         /// Host and port.
         at: String,
         /// The proxy, without name and password.
         proxy: String,
-        /// What the system or the proxy said.
+        /// What the system or the proxy said, and the next step.
         cause: String,
     },
     /// A connection, but no encrypted one.
@@ -145,13 +145,21 @@ pub enum FetchError {
         /// `fetch.max_body`, in bytes.
         limit: u64,
     },
+    /// The body is a film, or an archive of programs.
+    #[error("`{url}` brings data that no text can be, {bytes} bytes of it; is it a feed's address?")]
+    NoText {
+        /// The address.
+        url: String,
+        /// How much came.
+        bytes: u64,
+    },
     /// The body ended early.
     #[error("`{url}` was cut off after {received} bytes: {cause}")]
     Cut {
         /// The address.
         url: String,
         /// How many bytes had come, decoded.
-        received: usize,
+        received: u64,
         /// What the HTTP library said.
         cause: String,
     },
@@ -348,6 +356,7 @@ impl FetchError {
             | Self::NotModifiedUnasked(_)
             | Self::Partial(_)
             | Self::TooLarge { .. }
+            | Self::NoText { .. }
             | Self::Encoding { .. }
             | Self::File { .. } => false,
         }

@@ -13,6 +13,7 @@ use ipnet::IpNet;
 use url::{Host, Url};
 
 use crate::config::Allow;
+use crate::model::Proxy;
 
 /// What may be asked besides the public network.
 #[derive(Clone, Debug, Default)]
@@ -182,11 +183,12 @@ impl Guard {
     }
 
     /// Judges like [`Guard::judge`] what is asked through a proxy. Where a name leads is then the proxy's affair, and
-    /// nobody judges it; so names that by themselves mean a private network are refused here.
-    pub fn judge_name(&self, url: &Url) -> Result<Way, Refusal> {
+    /// nobody judges it; so names that by themselves mean a private network are refused here, and so is the proxy's.
+    pub fn judge_name(&self, url: &Url, proxy: &Proxy) -> Result<Way, Refusal> {
         let way = self.judge(url)?;
         let host = url.host_str().unwrap_or_default();
-        if way == Way::Listed || !is_local_name(&host_name(host)) {
+        let (name, own) = (host_name(host), proxy.reveal().host_str().map(host_name));
+        if way == Way::Listed || !(is_local_name(&name) || own.as_ref() == Some(&name)) {
             return Ok(way);
         }
         let found = NotPublic { ip: None, class: Class::LocalName };
@@ -398,8 +400,18 @@ mod tests {
     #[test]
     fn through_a_proxy_names_are_judged_as_such() {
         let guard = Guard::new(&[host_port("nas.local", 80)]);
-        let said = |url: &str| guard.judge_name(&Url::parse(url).unwrap()).map_err(|refusal| refusal.to_string());
-        for host in ["localhost", "LOCALHOST.", "a.localhost", "printer.local", "metadata.google.internal", "router"] {
+        let proxy = Proxy::new(Url::parse("socks5://Proxy.Example.org:1080").unwrap()).unwrap();
+        let said =
+            |url: &str| guard.judge_name(&Url::parse(url).unwrap(), &proxy).map_err(|refusal| refusal.to_string());
+        for host in [
+            "localhost",
+            "LOCALHOST.",
+            "a.localhost",
+            "printer.local",
+            "metadata.google.internal",
+            "router",
+            "proxy.example.org.",
+        ] {
             assert!(said(&format!("http://{host}/")).is_err(), "{host}");
         }
         for host in ["example.org", "notlocal.example", "mylocal.net", "abcdef.onion", "1.1.1.1", "[2606:4700::1111]"] {

@@ -6,6 +6,7 @@
 mod clients;
 mod freshness;
 mod headers;
+mod resolver;
 mod trouble;
 
 use std::sync::Arc;
@@ -19,6 +20,7 @@ use url::Url;
 use self::clients::{Clients, Pair};
 use self::freshness::freshness;
 use self::headers::{as_received, kept, target, text, validators};
+use self::resolver::Lookup;
 use self::trouble::{broken, find, unsent};
 use super::decode::{DecodeError, Decoder};
 use super::error::{FetchError, RedirectTrouble, RetryAfter, Stage, Status};
@@ -56,10 +58,16 @@ impl HttpFetch {
     ///
     /// On a machine without CA certificates, as bare containers are, `http` works and `https` says what is missing.
     pub fn new(limits: &Limits) -> Result<Self, FetchError> {
+        Self::with(limits, resolver::of_the_system())
+    }
+
+    /// Like [`Self::new`], with another way to look names up.
+    pub(super) fn with(limits: &Limits, lookup: Lookup) -> Result<Self, FetchError> {
         let &Limits { timeout, first_byte, min_rate, max_body, .. } = limits;
         let guard = Arc::new(Guard::new(&limits.allow));
         let connect_limit = CONNECT_LIMIT.min(timeout);
-        let clients = Clients::new(guard.clone(), &limits.user_agent, connect_limit, limits.ca_file.as_deref())?;
+        let (agent, ca_file) = (&limits.user_agent, limits.ca_file.as_deref());
+        let clients = Clients::new(guard.clone(), lookup, agent, connect_limit, ca_file)?;
         let hosts = Hosts::new(limits.per_host, limits.host_delay);
         Ok(Self { guard, clients, hosts, proxy: limits.proxy.clone(), timeout, first_byte, min_rate, max_body })
     }
@@ -158,7 +166,7 @@ impl Asking<'_> {
         let refused = |refusal| FetchError::Refused(Box::new(Refusal { via: via.map(shown), ..refusal }));
         let guard = &self.fetch.guard;
         // Whoever resolves the name behind a proxy does not ask this guard.
-        let judged = if self.proxy.is_some() { guard.judge_name(url) } else { guard.judge(url) };
+        let judged = self.proxy.map_or_else(|| guard.judge(url), |proxy| guard.judge_name(url, proxy));
         let client = match judged.map_err(refused)? {
             Way::Listed => &self.clients.listed,
             Way::Guarded => &self.clients.guarded,
@@ -294,11 +302,12 @@ impl Asking<'_> {
         }
     }
 
-    fn undecoded(&self, url: &Url, received: usize, error: DecodeError) -> FetchError {
+    fn undecoded(&self, url: &Url, received: u64, error: DecodeError) -> FetchError {
         let (url, limit) = (shown(url), self.fetch.max_body);
         match error {
             DecodeError::Broken(cause) => FetchError::Encoding { url, cause },
             DecodeError::TooLarge => FetchError::TooLarge { url, limit },
+            DecodeError::NoText(bytes) => FetchError::NoText { url, bytes },
             DecodeError::Cut => FetchError::Cut { url, received, cause: "its compressed form ends early".to_owned() },
         }
     }

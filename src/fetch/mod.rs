@@ -133,7 +133,7 @@ impl Fetcher {
 
 impl Fetch for Fetcher {
     async fn get(&self, source: &FeedSource, validators: &Validators) -> Result<Fetched, FetchError> {
-        if source.url.scheme() == "file" {
+        if source.is_file() {
             return file::get(&source.url, validators, self.max_body).await;
         }
         self.http.get(source, validators).await

@@ -36,6 +36,8 @@ pub struct Access {
     pub login: Option<Login>,
     /// The way to all servers of this feed.
     pub route: Route,
+    /// The addresses hold what came from the environment, such as a key, and are shown to nobody.
+    pub secret_address: bool,
     /// Other addresses of the feed, tried in this order where its own brings nothing.
     pub mirrors: Vec<Url>,
 }

@@ -83,10 +83,15 @@ pub struct FeedSource {
 }
 
 impl FeedSource {
-    /// The address, unless it is a path of the operator's disk, which nobody else can use and
+    /// The address, unless it holds a secret, or is a path of the operator's disk, which nobody else can use and
     /// which differs between clones of one archive.
     pub fn public_url(&self) -> Option<&Url> {
-        Some(&self.url).filter(|url| url.scheme() != "file")
+        Some(&self.url).filter(|_| !self.is_file() && !self.access.secret_address)
+    }
+
+    /// True for a file of the operator's disk.
+    pub fn is_file(&self) -> bool {
+        self.url.scheme() == "file"
     }
 
     /// The feed at another of its addresses, where only its own server gets headers and login.

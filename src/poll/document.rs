@@ -136,7 +136,11 @@ fn document(feed: &Feed, body: Body, seen: Timestamp, known: Option<&str>) -> Re
     if known == Some(&sha256) {
         return Ok(None);
     }
-    let base = body.base;
+    let mut base = body.base;
+    if feed.source.access.secret_address {
+        // A link to nothing would lead there.
+        base.set_query(None);
+    }
     let hints = Hints {
         content_type: body.content_type,
         encoding: feed.encoding.clone(),

@@ -9,6 +9,7 @@ mod round;
 
 use std::collections::HashSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 pub use report::{FeedReport, Outcome};
 
@@ -167,16 +168,16 @@ where
         let past = Past { polled: state.last_try(), failures: state.failures, closed, pace: state.pace };
         let runs = Runs::of(feed.source.id.as_str(), &feed.schedule);
         // A file of the operator's disk needs no sparing.
-        let min_interval = feed.source.public_url().map(|_| self.config.fetch.min_interval).unwrap_or_default();
+        let min_interval = if feed.source.is_file() { Duration::ZERO } else { self.config.fetch.min_interval };
         Ok(pace::next(runs, &past, min_interval, now))
     }
 
     /// The report of a feed whose last poll is less than `min_interval` ago.
     fn recent(&self, feed: &Feed, state: &FeedState) -> Option<FeedReport> {
-        let polled = state.polled.filter(|_| feed.source.public_url().is_some())?;
+        let polled = state.polled.filter(|_| !feed.source.is_file())?;
         let (now, min_interval) = (self.clock.now(), self.config.fetch.min_interval);
         // A last poll in the future is a clock that was set back, no reason to wait.
-        let since = u64::try_from(now.millis() - polled).ok().map(std::time::Duration::from_millis)?;
+        let since = u64::try_from(now.millis() - polled).ok().map(Duration::from_millis)?;
         let wait = min_interval.checked_sub(since).filter(|wait| !wait.is_zero())?;
         let reason = format!("polled {} s ago; again in {} s, or with --force", since.as_secs(), wait.as_secs());
         Some(FeedReport::skipped(&feed.source.id, reason, pace::later(now, wait)))

@@ -1,7 +1,7 @@
 //! Bytes to text, whatever they are called.
 
 use std::borrow::Cow;
-use std::io::Read;
+use std::io::{self, Read, Write};
 
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{BIG5, Encoding, GB18030, GBK, ISO_2022_JP, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
@@ -42,19 +42,19 @@ pub(super) fn unpacked(body: &[u8], most: usize) -> Result<Cow<'_, [u8]>, ReadEr
     let mut body = Cow::Borrowed(body);
     // Servers that pack what is packed already do it once more at most.
     for _ in 0..2 {
-        let mut out = Vec::new();
-        let room = most as u64 + 1;
-        let read = match body.as_ref() {
-            [0x1f, 0x8b, 8, ..] => flate2::read::MultiGzDecoder::new(body.as_ref()).take(room).read_to_end(&mut out),
-            [0x78, flags, ..] if (0x7800 + u16::from(*flags)) % 31 == 0 => {
-                flate2::read::ZlibDecoder::new(body.as_ref()).take(room).read_to_end(&mut out)
-            }
-            _ => break,
-        };
-        if out.len() > most {
+        let Some(first) = unpacking(&body) else { break };
+        // Counted first: what is too large is never held.
+        let mut count = Count(0);
+        let counted = io::copy(&mut first.take(most as u64 + 1), &mut count);
+        if count.0 > most {
             return Err(ReadError::TooLarge);
         }
-        match read {
+        let mut out = Vec::with_capacity(count.0);
+        // It ends as it did before.
+        if let Some(again) = unpacking(&body) {
+            let _ = again.take(count.0 as u64).read_to_end(&mut out);
+        }
+        match counted {
             Ok(_) => {}
             // What was unpacked before the end went missing may hold whole entries.
             Err(_) if !out.is_empty() => {}
@@ -63,6 +63,30 @@ pub(super) fn unpacked(body: &[u8], most: usize) -> Result<Cow<'_, [u8]>, ReadEr
         body = Cow::Owned(out);
     }
     Ok(body)
+}
+
+fn unpacking(body: &[u8]) -> Option<Box<dyn Read + '_>> {
+    match body {
+        [0x1f, 0x8b, 8, ..] => Some(Box::new(flate2::read::MultiGzDecoder::new(body))),
+        [0x78, flags, ..] if (0x7800 + u16::from(*flags)) % 31 == 0 => {
+            Some(Box::new(flate2::read::ZlibDecoder::new(body)))
+        }
+        _ => None,
+    }
+}
+
+/// How many bytes were written.
+struct Count(usize);
+
+impl Write for Count {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// The text of a document.

@@ -224,6 +224,7 @@ fn all_keys() -> Config {
                             password: Password::File(PathBuf::from("/run/secrets/ann")),
                         }),
                         route: Route::Direct,
+                        secret_address: false,
                         mirrors: vec![Url::parse("https://mirror.example.net/rss").unwrap()],
                     },
                 },
@@ -331,6 +332,24 @@ fn variables_are_filled_in() {
     assert_eq!(config.feeds[0].source.url.as_str(), "https://feeds.example.org/a?token=geheim");
     assert_eq!(config.topics[0].limit, 7);
     assert_eq!(config.topics[0].any, ["${TOKEN}: [x"]);
+}
+
+#[test]
+fn an_address_with_a_variable_behind_its_host_is_shown_to_nobody() {
+    for (address, is_secret) in [
+        ("https://feeds.example.org/a", false),
+        ("https://${HOST}/a", false),
+        ("https://${HOST}/a?b=$${TOKEN}", false),
+        ("https://${HOST}/a?token=${TOKEN}", true),
+        ("https://feeds.example.org/${TOKEN}/a", true),
+        ("${URL}", true),
+    ] {
+        let feed = good(&format!("feeds: [{{ id: a, name: A, url: '{address}' }}]")).feeds.remove(0);
+        assert_eq!(feed.source.access.secret_address, is_secret, "{address}");
+        assert_eq!(feed.source.public_url().is_none(), is_secret, "{address}");
+    }
+    let config = good("feeds: [{ id: a, name: A, url: 'http://a/', mirrors: ['http://b/${TOKEN}'] }]");
+    assert!(config.feeds[0].source.access.secret_address);
 }
 
 #[test]

@@ -1,7 +1,6 @@
 //! The clients of the HTTP library: one pair for the direct way, and one for each proxy.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -9,6 +8,7 @@ use std::time::Duration;
 use reqwest::header::{self, HeaderMap, HeaderValue};
 use reqwest::{Certificate, Client};
 
+use super::resolver::{Lookup, Resolver};
 use super::trouble::deepest;
 use super::{MAX_HEAD, MAX_HEADERS};
 use crate::fetch::decode::ACCEPTED;
@@ -41,6 +41,7 @@ pub(super) struct Clients {
 /// What each client is made of.
 struct Recipe {
     guard: Arc<Guard>,
+    lookup: Lookup,
     agent: HeaderValue,
     connect_limit: Duration,
     /// Of `fetch.ca_file`.
@@ -53,6 +54,7 @@ impl Clients {
     /// Fails when the User-Agent is no header value, or the file with certificates is of no use.
     pub(super) fn new(
         guard: Arc<Guard>,
+        lookup: Lookup,
         agent: &str,
         connect_limit: Duration,
         ca_file: Option<&Path>,
@@ -60,7 +62,7 @@ impl Clients {
         let agent = HeaderValue::from_bytes(agent.as_bytes())
             .map_err(|_| FetchError::Setup("fetch.user_agent holds characters that no header may hold".to_owned()))?;
         let certificates = ca_file.map_or(Ok(Vec::new()), certificates)?;
-        let mut recipe = Recipe { guard, agent, connect_limit, certificates, rootless: false };
+        let mut recipe = Recipe { guard, lookup, agent, connect_limit, certificates, rootless: false };
         let direct = recipe.pair(None).or_else(|_| {
             recipe.rootless = true;
             recipe.pair(None)
@@ -119,8 +121,9 @@ impl Recipe {
         }
         if is_guarded {
             // Where the proxy lies is the operator's choice.
-            let exempt = proxy.and_then(|proxy| proxy.reveal().host_str()).map(str::to_ascii_lowercase);
-            builder = builder.dns_resolver(Resolver { guard: self.guard.clone(), exempt });
+            let proxy = proxy.and_then(|proxy| proxy.reveal().host_str()).map(str::to_ascii_lowercase);
+            let (guard, lookup) = (self.guard.clone(), self.lookup.clone());
+            builder = builder.dns_resolver(Resolver { guard, lookup, proxy });
         }
         let certificates = self.certificates.iter().cloned();
         let builder = match (self.rootless, self.certificates.is_empty()) {
@@ -141,33 +144,8 @@ fn certificates(path: &Path) -> Result<Vec<Certificate>, FetchError> {
     if found.is_empty() {
         return Err(failed("it holds no certificate in PEM form (`-----BEGIN CERTIFICATE-----`)"));
     }
+    // Whether they can be read is seen when they are used.
+    let tried = Client::builder().no_proxy().tls_certs_only(found.iter().cloned()).build();
+    tried.map_err(|_| failed("one of its certificates cannot be read"))?;
     Ok(found)
-}
-
-/// Looks names up and keeps to itself every address that the guard refuses. The connection goes to exactly what is
-/// returned here, so a name that answers differently a second later gains nothing.
-struct Resolver {
-    guard: Arc<Guard>,
-    /// A name that may lead anywhere.
-    exempt: Option<String>,
-}
-
-impl reqwest::dns::Resolve for Resolver {
-    fn resolve(&self, name: reqwest::dns::Name) -> reqwest::dns::Resolving {
-        let guard = self.guard.clone();
-        let is_exempt = self.exempt.as_deref() == Some(name.as_str());
-        Box::pin(async move {
-            let (mut open, mut refused) = (Vec::new(), None);
-            for address in tokio::net::lookup_host((name.as_str(), 0)).await? {
-                match guard.address(address.ip()) {
-                    Err(found) if !is_exempt => refused = refused.or(Some(found)),
-                    _ => open.push(address),
-                }
-            }
-            match refused {
-                Some(found) if open.is_empty() => Err(found.into()),
-                _ => Ok(Box::new(open.into_iter()) as Box<dyn Iterator<Item = SocketAddr> + Send>),
-            }
-        })
-    }
 }

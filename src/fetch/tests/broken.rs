@@ -77,20 +77,6 @@ async fn nobody_there_is_a_sentence() {
 }
 
 #[tokio::test]
-async fn tls_trouble_is_a_sentence() {
-    let origin = Origin::saying("HTTP/1.1 400 Bad Request\r\n\r\n").await;
-    let url = origin.url("/").replace("http:", "https:");
-    let error = ask_with(&allowing(&origin), &url, &Validators::default()).await.unwrap_err();
-    assert!(matches!(error, FetchError::Tls { .. }), "{error:?}");
-    let sentence = error.to_string();
-    assert!(sentence.starts_with(&format!("no secure connection to `{}`: ", origin.at)), "{sentence}");
-    let origin = Origin::saying("").await;
-    let url = origin.url("/").replace("http:", "https:");
-    let error = ask_with(&allowing(&origin), &url, &Validators::default()).await.unwrap_err();
-    assert!(matches!(error, FetchError::Tls { .. }), "{error:?}");
-}
-
-#[tokio::test]
 async fn every_wait_ends() {
     let drip = || Step::Drip(b"x".to_vec(), Duration::from_millis(20));
     let origin = Origin::start(move |path| match path {

@@ -5,6 +5,8 @@ mod asked;
 mod bombs;
 mod broken;
 mod guarded;
+mod proxied;
+mod secure;
 
 use std::time::Duration;
 
