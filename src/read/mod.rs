@@ -12,6 +12,7 @@ mod envelope;
 mod facts;
 mod json;
 pub mod list;
+mod mixed;
 mod names;
 mod outline;
 pub mod page;
