@@ -215,7 +215,7 @@ fn guess(body: &[u8]) -> &'static Encoding {
     detector.guess(None, Utf8Detection::Deny)
 }
 
-/// UTF-16 and UTF-32 without a mark, by the zeros around the first `<`; UTF-32 with one, which the
+/// UTF-16 and UTF-32 without a mark, by the zeros around the first `<` or `{`; UTF-32 with one, which the
 /// Encoding Standard does not know.
 fn wide(body: &[u8]) -> Option<Decoded<'static>> {
     let (be, skip) = match body {
@@ -223,8 +223,8 @@ fn wide(body: &[u8]) -> Option<Decoded<'static>> {
         [0xff, 0xfe, 0, 0, ..] => (false, 4),
         [0, 0, 0, b'<', ..] => (true, 0),
         [b'<', 0, 0, 0, ..] => (false, 0),
-        [0, b'<', 0, ..] => return Some(owned(body, UTF_16BE)),
-        [b'<', 0, _, 0, ..] => return Some(owned(body, UTF_16LE)),
+        [0, b'<' | b'{', 0, ..] => return Some(owned(body, UTF_16BE)),
+        [b'<' | b'{', 0, _, 0, ..] => return Some(owned(body, UTF_16LE)),
         _ => return None,
     };
     let number = |four: &[u8]| {
