@@ -340,7 +340,10 @@ impl App {
             // The ledger has grown by a line that the index knows.
             ingest::catch_up(&*poller.index, &*poller.archive, &self.config, |_, _| {}).await?;
             poller.archive.settle().await.map_err(PollError::from)?;
-            publisher(poller, &self.site()).topics(&self.config.topics, false, now).await?;
+            let site = self.site();
+            let publisher = publisher(poller, &site);
+            publisher.strike_everywhere(&found, now).await?;
+            publisher.topics(&self.config.topics, false, now).await?;
             Ok(found.record.path)
         })
     }

@@ -74,8 +74,7 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
         if stale.is_empty() {
             return Ok(outcome);
         }
-        let authority = self.config.site.url.host_str().unwrap_or("localhost");
-        let facts = self.archive.site_facts(authority, now).await?;
+        let facts = self.site_facts(now).await?;
         let sources = self.archive.sources().await?;
         self.apply_new_rules(&stale, &mut outcome).await?;
         let facts = Facts { site: &facts, sources: &sources };
@@ -83,6 +82,11 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
             self.topic(&going, &facts, &mut outcome).await?;
         }
         Ok(outcome)
+    }
+
+    async fn site_facts(&self, now: Timestamp) -> Result<SiteFacts, PublishError> {
+        let authority = self.config.site.url.host_str().unwrap_or("localhost");
+        Ok(self.archive.site_facts(authority, now).await?)
     }
 
     /// Topics whose rule the index has never applied are matched against the whole archive, all of

@@ -62,7 +62,7 @@ impl Site {
         let mut files = Vec::new();
         for entry in self.disk.list(&path).map_err(|e| failed(&path, "read", e))? {
             let name = entry.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-            let relative = format!("{folder}/{name}");
+            let relative = if folder.is_empty() { name.clone() } else { format!("{folder}/{name}") };
             if name.starts_with('.') {
                 continue;
             }

@@ -179,10 +179,16 @@ fn another_rule_begins_another_generation_and_the_old_one_stays() {
     let after = sealed(&house, "all");
     assert_eq!(after.len(), 4);
     assert!(before.iter().all(|(path, text)| after.get(path) == Some(text)));
+    // A takedown reaches the documents that no topic shows any more.
+    let gone = "https://example.org/0";
+    assert!(before.values().any(|text| text.contains(gone)));
+    house.run(["forget", gone, "--reason", "asked to"]).success();
+    let struck = sealed(&house, "all");
+    assert!(struck.values().all(|text| !text.contains(&format!("{gone}\""))), "all four know nothing of it");
     // Back again, the old generation goes on where it was.
     house.config(TWO).serves("/a", entries(230..310));
     house.run(["poll"]).success();
-    assert_eq!(ids(&walk(&house, "all")), all_ids(0..310));
+    assert_eq!(ids(&walk(&house, "all")), all_ids(1..310));
     assert_eq!(sealed(&house, "all").len(), 5);
 }
 

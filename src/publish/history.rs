@@ -233,6 +233,24 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
         }
     }
 
+    /// Takes an entry that was just taken down out of every sealed document there is, also of topics and generations
+    /// that the config no longer has.
+    pub async fn strike_everywhere(&self, found: &Found, when: Timestamp) -> Result<(), PublishError> {
+        let site = self.site_facts(when).await?;
+        let gone = Deleted { id: found.record.id.clone().unwrap_or_else(|| entry_id(&site, found.key)), when };
+        for path in self.site.files("")?.into_iter().filter(|path| path.contains("/history/")) {
+            self.strike_out(&path, std::slice::from_ref(&gone))?;
+        }
+        Ok(())
+    }
+
+    /// True when a document held one of the entries.
+    fn strike_out(&self, path: &str, deleted: &[Deleted]) -> Result<bool, PublishError> {
+        let document = self.site.read(path)?;
+        let Some(bytes) = output::struck(&document, deleted) else { return Ok(false) };
+        Ok(self.site.replace(path, &bytes)? == Replaced::Changed)
+    }
+
     /// Takes entries that were taken down out of the documents of all generations: the one way in which they change.
     async fn strike(
         &self,
@@ -246,12 +264,7 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
             return Ok(());
         }
         for path in self.site.files(&format!("{}/history", going.topic.id))? {
-            let document = self.site.read(&path)?;
-            if let Some(bytes) = output::struck(&document, &deleted)
-                && self.site.replace(&path, &bytes)? == Replaced::Changed
-            {
-                outcome.changed += 1;
-            }
+            outcome.changed += usize::from(self.strike_out(&path, &deleted)?);
         }
         going.history.struck = going.forgotten.values().map(|takedown| takedown.when).max().unwrap_or_default();
         self.put(going).await
