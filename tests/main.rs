@@ -11,6 +11,7 @@ mod fetch;
 mod floors;
 mod full;
 mod histories;
+mod hostile;
 mod house;
 mod identity;
 mod jekyll;

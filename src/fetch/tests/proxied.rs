@@ -301,7 +301,7 @@ async fn a_proxy_that_wants_a_password_gets_it_and_nobody_else() {
                     }
                     (true, false) => "answered 407 Proxy Authentication Required; a proxy wants a name and a password",
                     // So tinyproxy says.
-                    (true, true) => "answered 401 Unauthorized; it wants a name and a password",
+                    (true, true) => "answered 401 Unauthorized; are the feed's `username` and `password_file` right?",
                 };
                 assert!(sentence.ends_with(expected), "{scheme} {target}: {sentence}");
             }
