@@ -340,7 +340,7 @@ impl App {
             // The ledger has grown by a line that the index knows.
             ingest::catch_up(&*poller.index, &*poller.archive, &self.config, |_, _| {}).await?;
             poller.archive.settle().await.map_err(PollError::from)?;
-            publisher(poller, &self.site()).topics(&self.config.topics, true, now).await?;
+            publisher(poller, &self.site()).topics(&self.config.topics, false, now).await?;
             Ok(found.record.path)
         })
     }

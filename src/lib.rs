@@ -5,6 +5,7 @@
 pub mod model;
 // Floor 1: pure rules.
 pub mod config;
+pub mod history;
 pub mod identity;
 pub mod normalize;
 pub mod output;

@@ -1,7 +1,13 @@
 //! Posts to topic feeds, only for topics that changed.
 
+mod history;
+
+use std::cmp::Reverse;
+use std::collections::BTreeSet;
+
 use url::Url;
 
+use self::history::{Facts, Going, told};
 use crate::archive::{Archive, ArchiveError, SiteFacts, SourceLine};
 use crate::config::Config;
 use crate::index::{Index, IndexError};
@@ -13,7 +19,7 @@ use crate::site::{Replaced, Site, SiteError};
 use crate::topic::{self, Matcher};
 
 /// Version of the rendering: a change publishes every topic anew.
-const RENDERER: u32 = 1;
+const RENDERER: u32 = 2;
 
 /// Takedowns that a topic's feed tells of, the latest first.
 const TOMBSTONES: usize = 100;
@@ -72,8 +78,9 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
         let facts = self.archive.site_facts(authority, now).await?;
         let sources = self.archive.sources().await?;
         self.apply_new_rules(&stale, &mut outcome).await?;
-        for topic in stale {
-            self.topic(topic, &facts, &sources, &mut outcome).await?;
+        let facts = Facts { site: &facts, sources: &sources };
+        for going in self.histories(&stale, all, &facts, &mut outcome).await? {
+            self.topic(&going, &facts, &mut outcome).await?;
         }
         Ok(outcome)
     }
@@ -107,33 +114,39 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
         Ok(())
     }
 
-    async fn topic(
-        &self,
-        topic: &Topic,
-        facts: &SiteFacts,
-        sources: &[SourceLine],
-        outcome: &mut Outcome,
-    ) -> Result<(), PublishError> {
-        let newest = self.index.newest(topic::rule(topic), topic.limit).await?.unwrap_or_default();
-        let mut entries = Vec::with_capacity(newest.len());
-        for found in newest {
+    async fn topic(&self, going: &Going<'_>, facts: &Facts<'_>, outcome: &mut Outcome) -> Result<(), PublishError> {
+        let topic = going.topic;
+        let mut entries = Vec::new();
+        for found in self.window(going).await? {
             if let Some(post) = self.post(&found.record, outcome).await? {
                 let change = if topic.changes { self.change(&post, &found).await? } else { None };
-                entries.push(published(post, change, &found, facts, sources));
+                entries.push(published(post, change, &found, facts.site, facts.sources));
             }
         }
-        let gone = self
-            .index
-            .taken_down(&topic.id, TOMBSTONES)
-            .await?
-            .into_iter()
-            .map(|entry| Deleted { id: entry.id.unwrap_or_else(|| entry_id(facts, entry.key)), when: entry.when });
-        let bytes = output::atom(&self.channel(topic, facts), &entries, &gone.collect::<Vec<_>>());
+        let gone = self.index.taken_down(&topic.id, TOMBSTONES).await?;
+        let gone: Vec<Deleted> = gone.iter().map(|takedown| told(takedown, facts)).collect();
+        let bytes = output::atom(&self.channel(going, facts.site), &entries, &gone);
         if self.site.replace(&atom_path(topic), &bytes)? == Replaced::Changed {
             outcome.changed += 1;
         }
         self.index.put_published(&topic.id, self.made_from(topic)).await?;
         Ok(())
+    }
+
+    /// What the current feed shows: the newest entries, and all that its history does not hold yet or that is young;
+    /// newest date first, then key.
+    async fn window(&self, going: &Going<'_>) -> Result<Vec<Found>, PublishError> {
+        let rule = topic::rule(going.topic);
+        let mut shown = self.index.newest(rule, going.topic.limit).await?.unwrap_or_default();
+        let known: BTreeSet<EntryKey> = shown.iter().map(|found| found.key).collect();
+        let more: BTreeSet<EntryKey> = going.history.shown().filter(|key| !known.contains(key)).collect();
+        let more: Vec<Found> = self.index.by_keys(more.into_iter().collect()).await?.into_iter().flatten().collect();
+        // A revision may have led out of the topic.
+        let entries = more.iter().map(|found| (found.record.date, found.key)).collect();
+        let members = self.index.members(rule, entries).await?;
+        shown.extend(more.into_iter().zip(members).filter(|(_, belongs)| *belongs).map(|(found, _)| found));
+        shown.sort_by_key(|found| (Reverse(found.record.date), found.key));
+        Ok(shown)
     }
 
     /// What the last revision changed, while the former version is still there.
@@ -162,10 +175,11 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
         }
     }
 
-    fn channel(&self, topic: &Topic, facts: &SiteFacts) -> Channel {
-        let site = &self.config.site;
+    fn channel(&self, going: &Going<'_>, facts: &SiteFacts) -> Channel {
+        let (site, topic) = (&self.config.site, going.topic);
         Channel {
-            id: tag(facts, &format!("topic/{}", topic.id)),
+            id: topic_id(facts, topic),
+            previous: going.newest().map(|path| format!("{}{path}", site.url)),
             title: topic.title.clone(),
             publisher: site.author.clone().unwrap_or_else(|| site.title.clone()),
             language: site.language.clone(),
@@ -186,6 +200,10 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
     }
 }
 
+fn topic_id(facts: &SiteFacts, topic: &Topic) -> String {
+    tag(facts, &format!("topic/{}", topic.id))
+}
+
 fn atom_path(topic: &Topic) -> String {
     format!("{}/atom.xml", topic.id)
 }
@@ -198,8 +216,9 @@ fn published(
     sources: &[SourceLine],
 ) -> Published {
     let record = &found.record;
+    let source = record.feed.as_ref().and_then(|feed| source_facts(sources, facts, feed.as_str(), record.seen));
     // A post may have been edited since it was written; what leaves is made safe again.
-    post.body = html::published(&post.body, Url::parse(&post.from).ok().as_ref());
+    post.body = html::for_readers(&post, base(&post, source.as_ref()).as_ref());
     if post.author.trim().is_empty() {
         // RFC 4287 section 4.1.2 wants an author; another maker's post may name none.
         post.author = post.categories.first().cloned().unwrap_or_else(|| facts.tag_authority.clone());
@@ -208,12 +227,13 @@ fn published(
         post.body.insert_str(0, &change);
     }
     let updated = [Some(post.date), post.updated, record.revised].into_iter().flatten().max().unwrap_or(post.date);
-    Published {
-        id: record.id.clone().unwrap_or_else(|| entry_id(facts, found.key)),
-        source: record.feed.as_ref().and_then(|feed| source_facts(sources, facts, feed.as_str(), record.seen)),
-        post,
-        updated,
-    }
+    Published { id: record.id.clone().unwrap_or_else(|| entry_id(facts, found.key)), source, post, updated }
+}
+
+/// Where relative addresses begin: at the entry's page; where it has none, at its source.
+fn base(post: &Post, source: Option<&SourceFacts>) -> Option<Url> {
+    let of_source = || source.into_iter().flat_map(|source| [&source.link, &source.url]).flatten().map(String::as_str);
+    std::iter::once(post.from.as_str()).chain(of_source()).find_map(|address| Url::parse(address).ok())
 }
 
 /// What the source said about itself when the entry arrived.

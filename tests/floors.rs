@@ -10,6 +10,7 @@ use crate::house::files;
 const FLOORS: &[(&str, u8)] = &[
     ("model", 0),
     ("config", 1),
+    ("history", 1),
     ("identity", 1),
     ("normalize", 1),
     ("output", 1),

@@ -12,6 +12,8 @@ use feedmill::index::SledIndex;
 use feedmill::model::{FeedSource, Post, Timestamp, Validators};
 use feedmill::poll::{FeedReport, Options, Poller, Stop};
 use feedmill::post;
+use feedmill::publish::Publisher;
+use feedmill::site::Site;
 
 /// Serves documents by feed id, always whole.
 #[derive(Default)]
@@ -91,6 +93,14 @@ impl World {
         let feeds = self.poller.config.feeds.iter().collect();
         let options = Options { force: true, dry_run: false };
         self.runtime.block_on(self.poller.all(feeds, options, Stop::new().1, |_| {})).expect("poll")
+    }
+
+    /// Publishes what changed; the published files lie in `public`.
+    pub fn publish(&self) {
+        let site = Site::new(self.home.path().join("public"));
+        let Poller { config, index, archive, clock, .. } = &self.poller;
+        let publisher = Publisher { config, index: &**index, archive: &**archive, site: &site };
+        self.runtime.block_on(publisher.topics(&config.topics, false, clock.now())).expect("published");
     }
 
     /// Serves a document as the only feed and polls.

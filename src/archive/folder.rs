@@ -523,6 +523,11 @@ impl Archive for FolderArchive {
         self.blocking(move |archive| archive.ledger_files().lines_after(&known)).await
     }
 
+    async fn some_lines_after(&self, known: &LedgerPosition) -> Result<(Vec<Line>, LedgerPosition), ArchiveError> {
+        let known = known.clone();
+        self.blocking(move |archive| archive.ledger_files().some_lines_after(&known)).await
+    }
+
     async fn sources(&self) -> Result<Vec<SourceLine>, ArchiveError> {
         self.blocking(|archive| {
             let text = archive.read_small("_ledger/sources.jsonl")?.unwrap_or_default();

@@ -178,6 +178,12 @@ pub trait Archive: Send + Sync {
     fn position(&self) -> impl Future<Output = Result<LedgerPosition, ArchiveError>> + Send;
     /// The ledger lines after a position, in order of writing; torn lines are left out.
     fn lines_after(&self, known: &LedgerPosition) -> impl Future<Output = Result<Vec<Line>, ArchiveError>> + Send;
+    /// The next lines after a position, a few megabytes of them, and the position behind them; it stays the same when
+    /// there are no more. A whole ledger may be larger than memory.
+    fn some_lines_after(
+        &self,
+        known: &LedgerPosition,
+    ) -> impl Future<Output = Result<(Vec<Line>, LedgerPosition), ArchiveError>> + Send;
     /// All lines about sources, oldest first.
     fn sources(&self) -> impl Future<Output = Result<Vec<SourceLine>, ArchiveError>> + Send;
     /// The site's facts; at the first run made from authority and day.

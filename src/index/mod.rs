@@ -9,6 +9,7 @@ use std::path::PathBuf;
 pub use feed_state::{FeedState, Held};
 pub use sled::{Damage, SledIndex, TRY_STORE, is_working, try_store};
 
+use crate::history::History;
 use crate::identity::{Alias, Identity, Known};
 use crate::model::{EntryKey, FeedId, Fingerprint, Found, LedgerPosition, Record, Timestamp, TopicId};
 
@@ -131,6 +132,16 @@ pub trait Index: Send + Sync {
     fn published(&self, topic: &TopicId) -> impl Future<Output = Result<Option<Fingerprint>, IndexError>> + Send;
     /// Remembers what a topic's published files were made from.
     fn put_published(&self, topic: &TopicId, from: Fingerprint) -> impl Future<Output = Result<(), IndexError>> + Send;
+    /// Which of these entries, with their dates, belong to a rule now.
+    fn members(
+        &self,
+        rule: Fingerprint,
+        entries: Vec<(Timestamp, EntryKey)>,
+    ) -> impl Future<Output = Result<Vec<bool>, IndexError>> + Send;
+    /// How far the history of a generation goes; `None` when it was never begun.
+    fn history(&self, generation: &str) -> impl Future<Output = Result<Option<History>, IndexError>> + Send;
+    /// Remembers how far a history goes.
+    fn put_history(&self, generation: &str, history: History) -> impl Future<Output = Result<(), IndexError>> + Send;
     /// How far the ledger is known.
     fn ledger(&self) -> impl Future<Output = Result<LedgerPosition, IndexError>> + Send;
     /// What is remembered of a feed.

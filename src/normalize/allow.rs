@@ -10,7 +10,7 @@ use std::borrow::Cow;
 
 use url::Url;
 
-pub(super) use address::{address, sources};
+pub(super) use address::{address, candidates, sources};
 
 /// An element that may stand in a body.
 pub(super) struct Element {

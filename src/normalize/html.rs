@@ -12,11 +12,12 @@ use ammonia::{Builder, UrlRelative};
 use url::Url;
 
 use super::nest::nested;
-use super::rewrite::unframed;
 pub use super::rewrite::{Cut, Cuts};
+use super::rewrite::{absolute, unframed};
 use super::soup::{Token, Tokens, folded};
 use super::text::{escape, legal, plain};
-use super::{allow, scan};
+use super::{allow, published, scan};
+use crate::model::Post;
 
 /// Safe HTML on one line: the text itself when it is proved safe and balanced, else made safe, with
 /// addresses absolute when the base is known.
@@ -85,14 +86,35 @@ fn finished(html: &str) -> String {
     out
 }
 
-/// A body as it is published: made safe again, because a post may have been edited, and with
-/// absolute addresses.
+/// A body as it is published: made safe again, because a post may have been edited, with absolute
+/// addresses, lazy pictures made real, players as links, and neither pixels nor widgets.
 pub fn published(html: &str, base: Option<&Url>) -> String {
     let safe = body(html, base, &Cuts::none());
-    match base {
-        Some(base) => super::rewrite::absolute(&safe, base).into_owned(),
-        None => safe,
+    let made = match published::readable(&safe, base) {
+        Cow::Borrowed(_) => return safe,
+        Cow::Owned(made) => made,
+    };
+    let line = made.trim_ascii();
+    // addresses that became longer can pass a bound of the scan
+    if is_clean(line) { line.to_owned() } else { sanitised(line, base).replace('{', allow::BRACE) }
+}
+
+/// The body of a post as it is published, with what only its enclosures know: the picture of a video,
+/// and something to open where there is no text.
+pub fn for_readers(post: &Post, base: Option<&Url>) -> String {
+    let body = published(&post.body, base);
+    match published::complement(post, &body) {
+        Some(whole) => published(&whole, base),
+        None => body,
     }
+}
+
+/// The clean body with the relative addresses that mean another place under `base` (`xml:base`) than
+/// under the entry's link made absolute; the body itself where there are none.
+pub fn based(body: String, base: &Url, link: Option<&Url>) -> String {
+    let with_base = absolute(&body, base);
+    let with_link = link.map_or(Cow::Borrowed(body.as_str()), |link| absolute(&body, link));
+    if with_base == with_link || !is_clean(&with_base) { body } else { with_base.into_owned() }
 }
 
 #[cfg(test)]
@@ -291,7 +313,7 @@ mod tests {
             ("<a href='/x?a=1&amp;b=&#96;&quot;'>a</a>", "<a href=\"https://example.org/x?a=1&amp;b=&#96;%22\">a</a>"),
             (
                 "<img src=\"c.png\" srcset=\"d.png 2x\" alt=\"&quot;\"/>",
-                "<img src=\"https://example.org/a/c.png\" srcset=\"https://example.org/a/d.png 2x\" alt=\"&quot;\" />",
+                "<img src=\"https://example.org/a/c.png\" srcset=\"https://example.org/a/d.png 2x\" alt=\"&quot;\"/>",
             ),
             ("<a href=\"javascript:x\" onclick=x>a</a>", "<a>a</a>"),
         ] {

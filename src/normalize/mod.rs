@@ -3,6 +3,7 @@
 mod allow;
 pub mod html;
 mod nest;
+mod published;
 mod rewrite;
 mod scan;
 mod soup;
@@ -48,7 +49,11 @@ pub fn entry(
     let link = own.or_else(|| entry_link(&raw.links, page, base));
     let body_base = raw.base.as_ref().or(link.as_ref()).unwrap_or(base);
     let raw_body = best_text(raw.content, raw.summary);
-    let body = raw_body.map(|b| html::body(&as_html(b), Some(body_base), cuts)).unwrap_or_default();
+    let mut body = raw_body.map(|b| html::body(&as_html(b), Some(body_base), cuts)).unwrap_or_default();
+    if let Some(base) = raw.base.as_ref().filter(|base| Some(*base) != link.as_ref()) {
+        // The post will not say it, and without it nobody finds the place.
+        body = html::based(body, base, link.as_ref());
+    }
     let own_title = raw.title.as_ref().map(title::of).filter(|t| !t.is_empty());
     if own_title.is_none() && body.is_empty() && link.is_none() && guid.is_none() && raw.enclosures.is_empty() {
         return Err(Reject::Nothing);
@@ -256,6 +261,22 @@ mod tests {
         let content = Some(RawText::Plain("a < b\nc".into()));
         let entry = normal(RawEntry { content, ..RawEntry::default() }).expect("entry");
         assert_eq!(entry.body, "<p>a &lt; b<br/>c</p>");
+    }
+
+    /// Bodies stay as received, but nobody knows `xml:base` later.
+    #[test]
+    fn a_base_of_its_own_is_not_lost() {
+        let received = "<a href=\"#n\">1</a><img src=\"c.png\" alt='{'><a href=\"https://a.b/\">2</a>";
+        let with = |base: Option<&str>| {
+            let links = vec![RawLink { href: "https://example.org/2021/x.html".into(), rel: None }];
+            let base = base.and_then(|base| Url::parse(base).ok());
+            let content = Some(RawText::Markup(received.into()));
+            normal(RawEntry { links, content, base, ..RawEntry::default() }).expect("entry").body
+        };
+        let kept = received.replace('{', "&#123;");
+        assert_eq!(with(None), kept);
+        assert_eq!(with(Some("https://example.org/2021/")), kept, "the same place");
+        assert_eq!(with(Some("https://cdn.example.org/")), kept.replace("c.png", "https://cdn.example.org/c.png"));
     }
 
     #[test]

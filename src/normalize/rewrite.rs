@@ -177,20 +177,21 @@ impl fmt::Display for Cut {
 
 /// The HTML with the addresses of links and media absolute. Takes clean HTML.
 pub(super) fn absolute<'a>(html: &'a str, base: &Url) -> Cow<'a, str> {
-    let Ok(selector) = "[href], [src], [srcset], [poster], [cite]".parse::<Selector>() else {
+    let Ok(selector) = "[href], [src], [srcset], [poster], [cite], [data-src], [data-srcset]".parse::<Selector>()
+    else {
         return Cow::Borrowed(html);
     };
     let handlers = ElementContentHandlers::default().element(|element: &mut Element| {
-        for name in ["href", "src", "srcset", "poster", "cite"] {
+        for name in ["href", "src", "srcset", "poster", "cite", "data-src", "data-srcset"] {
             let Some(value) = element.get_attribute(name) else { continue };
             let value = text::value(&value).into_owned();
-            let made = if name == "srcset" {
+            let made = if name.ends_with("srcset") {
                 allow::sources(&value, Some(base))
             } else {
                 allow::address(&value, Some(base), name == "href")
             };
             if let Some(made) = made.filter(|made| *made != value) {
-                element.set_attribute(name, &text::escape(&made))?;
+                element.set_attribute(name, &text::escape(&made).replace('{', allow::BRACE))?;
             }
         }
         Ok(())

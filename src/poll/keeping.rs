@@ -223,7 +223,9 @@ fn note_failures(feed: &Feed, asked: &Asked, state: &mut FeedState, round: &mut 
 }
 
 fn line(op: FeedOp, seen: Timestamp, feed: &Feed, url: &url::Url) -> FeedLine {
-    FeedLine { op, seen, feed: feed.source.id.to_string(), url: fetch::shown(url) }
+    // What a key is in is not written down in full.
+    let url = if feed.source.public_url().is_some() { url.to_string() } else { fetch::shown(url) };
+    FeedLine { op, seen, feed: feed.source.id.to_string(), url }
 }
 
 /// The sentence about a feed none of whose addresses brought anything.

@@ -48,6 +48,7 @@ pub struct Place {
 
 /// Where the index is.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one a run")]
 pub enum Remembered {
     InMaps(Memory),
     InSled(tempfile::TempDir),

@@ -68,7 +68,7 @@ fn bare(value: &str) -> String {
 }
 
 /// The candidates of a `srcset`, split as the HTML standard splits them: an address may hold commas.
-fn candidates(value: &str) -> impl Iterator<Item = (&str, &str)> {
+pub fn candidates(value: &str) -> impl Iterator<Item = (&str, &str)> {
     let mut rest = value;
     std::iter::from_fn(move || {
         rest = rest.trim_start_matches(|c: char| c.is_ascii_whitespace() || c == ',');
