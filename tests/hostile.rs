@@ -3,16 +3,14 @@
 #[cfg(target_os = "linux")]
 mod costs;
 mod misdeeds;
-#[allow(dead_code, clippy::unwrap_used, reason = "the unit tests' server, which has more ways than are needed here")]
-#[path = "../src/fetch/origin.rs"]
-mod origin;
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use self::misdeeds::{answer, feed};
-use self::origin::Origin;
+
 use crate::house::{House, Run};
+use crate::origin::Origin;
 
 /// A server of all misdeeds, and of redirects that count down to a feed.
 async fn villain() -> Origin {

@@ -7,9 +7,9 @@ use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
 use super::misdeeds::{answer, feed};
-use super::origin::{Origin, Step};
 use super::villain;
 use crate::house::House;
+use crate::origin::{Origin, Step};
 
 /// A run of the program that is ended when it is no longer needed.
 struct Running(Child);

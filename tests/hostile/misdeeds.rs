@@ -3,8 +3,8 @@
 use std::io::Write;
 use std::time::Duration;
 
-use super::origin::Step;
 use crate::house::{DATE, item, rss};
+use crate::origin::Step;
 
 /// A path without `/`, what its server does, and what comes of it: a sentence in which `URL` stands for the address and
 /// `AT` for the server, or `new: 1`.
