@@ -140,8 +140,8 @@ fn secrets_go_over_the_wire_and_nowhere_else() {
 fn sent_back(origin: &Origin) -> (Option<Vec<u8>>, Option<Vec<u8>>) {
     let request = origin.requests().pop().expect("a request");
     let value = |name: &str| {
-        let lines = request.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
-        lines.filter_map(|line| line.strip_prefix(name.as_bytes())).next().map(<[u8]>::to_vec)
+        let mut lines = request.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+        lines.find_map(|line| line.strip_prefix(name.as_bytes())).map(<[u8]>::to_vec)
     };
     (value("if-none-match: "), value("if-modified-since: "))
 }
