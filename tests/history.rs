@@ -230,3 +230,19 @@ fn a_reader_that_looks_once_a_day_misses_none_of_a_thousand() {
     }
     assert_eq!(seen, all_ids(0..3750));
 }
+
+#[test]
+fn a_clock_that_was_set_back_does_not_change_the_order_of_the_ledger() {
+    let world = World::one("");
+    let november = 1_795_132_800_000;
+    world.at(november + 20 * 86_400_000).serve("f", entries(0..2)).poll();
+    world.at(november).serve("f", entries(2..4)).poll();
+    let ledger = world.home.path().join("archive/_ledger");
+    let months =
+        |name: &std::path::PathBuf| name.file_name().is_some_and(|name| name.to_string_lossy().starts_with("2026-"));
+    let files: Vec<_> = crate::house::files(&ledger).into_iter().filter(months).collect();
+    assert_eq!(files, [ledger.join("2026-12.jsonl")]);
+    let links: Vec<_> = world.ledger().iter().map(|line| line["guid"].clone()).collect();
+    assert_eq!(links.len(), 4);
+    assert!(links[..2].contains(&"urn:test:0".into()) && links[2..].contains(&"urn:test:2".into()), "{links:?}");
+}

@@ -523,6 +523,25 @@ fn a_body_that_is_the_same_is_not_read_again() {
 }
 
 #[test]
+fn half_a_document_leaves_the_validators_of_the_whole_one_before() {
+    let house = House::new();
+    house.config("feeds: [{ id: a, name: A, url: '{server}/a' }]").serves("/a", entries(0..2));
+    house.run(["poll"]).success();
+    let whole = house.requests().len();
+    let cut = entries(0..5);
+    house.serves("/a", &cut[..cut.len() - 40]);
+    house.run(["poll"]).summary("1 read (2 new posts, 2 duplicates)").success();
+    house.run(["poll"]).summary("1 read (4 duplicates)").success();
+    house.serves("/a", &cut);
+    house.run(["poll"]).summary("1 read (1 new post, 4 duplicates)").success();
+    house.run(["poll"]).summary("1 not modified").success();
+    let sent: Vec<Option<String>> =
+        house.requests().split_off(whole).iter().map(|r| r.headers.get("if-none-match").cloned()).collect();
+    assert!(sent[0].is_some() && sent[..3].iter().all(|etag| *etag == sent[0]), "{sent:?}");
+    assert!(sent[3].is_some() && sent[3] != sent[0], "{sent:?}");
+}
+
+#[test]
 fn a_feed_whose_entries_are_all_new_may_have_lost_some() {
     let house = House::new();
     house.config("feeds: [{ id: a, name: A, url: '{server}/a' }]").serves("/a", entries(0..3));

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::folder::{failed, unread};
 use super::{ArchiveError, Line};
 use crate::disk::Disk;
-use crate::model::LedgerPosition;
+use crate::model::{LedgerPosition, Timestamp};
 
 /// The ledger's end is looked for in blocks of this size (bytes), doubled until it is found.
 const BLOCK: u64 = 64 << 10;
@@ -89,6 +89,14 @@ impl<'a> LedgerFiles<'a> {
         let mut files = self.disk.list(&folder).map_err(|e| unread(&folder, e))?;
         files.retain(|path| is_month_file(path));
         Ok(files)
+    }
+
+    /// The file that a line of this time goes into: its month's, but never an older one than there is, so that the
+    /// order of the files is the order of writing.
+    pub(super) fn file_for(&self, seen: Timestamp) -> Result<String, ArchiveError> {
+        let own = format!("{}.jsonl", seen.month());
+        let newest = self.months()?.pop().map(|path| file_name(&path));
+        Ok(newest.filter(|newest| *newest > own).unwrap_or(own))
     }
 
     /// Cuts off what a crash left behind the last whole line; says of how many files.

@@ -137,10 +137,10 @@ impl FolderArchive {
             ledger.append("sources.jsonl", std::slice::from_ref(source), pending)?;
         }
         if let Some(first) = lines.first() {
-            ledger.append(&format!("{}.jsonl", first.seen.month()), &lines, pending)?;
+            ledger.append(&ledger.file_for(first.seen)?, &lines, pending)?;
         }
         if let Some(first) = batch.feeds.first() {
-            ledger.append(&format!("{}.jsonl", first.seen.month()), &batch.feeds, pending)?;
+            ledger.append(&ledger.file_for(first.seen)?, &batch.feeds, pending)?;
         }
         if pending.iter().any(|file| file.is_ledger) {
             folders.insert(ledger.folder());

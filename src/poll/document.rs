@@ -38,8 +38,8 @@ pub(super) struct Asked {
 
 /// What came back for one feed, before anything of it is kept.
 pub(super) struct Answer {
-    /// For the next request, once the entries are kept.
-    pub(super) validators: Validators,
+    /// For the next request, once the entries are kept; `None` where not all of the document could be read.
+    pub(super) validators: Option<Validators>,
     /// How long the answer is fresh.
     pub(super) freshness: Option<Duration>,
     /// Where permanent redirects led.
@@ -96,12 +96,12 @@ impl<F: Fetch, C: Clock> Asker<F, C> {
         let seen = self.clock.now();
         let mut body = match fetched {
             Fetched::NotModified { validators, freshness, moved } => {
-                return Ok(Answer { validators, freshness, moved, seen, document: None });
+                return Ok(Answer { validators: Some(validators), freshness, moved, seen, document: None });
             }
             Fetched::Body(body) => body,
         };
         let answer = Answer {
-            validators: std::mem::take(&mut body.validators),
+            validators: Some(std::mem::take(&mut body.validators)),
             freshness: body.freshness,
             moved: body.moved.take(),
             seen,
@@ -116,9 +116,9 @@ impl<F: Fetch, C: Clock> Asker<F, C> {
         let document = tokio::task::spawn_blocking(move || document(&feed, body, seen, last.as_deref())).await;
         match document.map_err(|e| FeedError::Task(e.to_string()))?? {
             None => Ok(answer),
-            // Whoever saw half of a document must not say next time that he has it.
+            // Whoever saw half of a document must not say next time that he has it. What he had before he still has.
             Some(document) if !document.is_complete => {
-                Ok(Answer { validators: Validators::default(), document: Some(Box::new(document)), ..answer })
+                Ok(Answer { validators: None, document: Some(Box::new(document)), ..answer })
             }
             Some(document) => Ok(Answer { document: Some(Box::new(document)), ..answer }),
         }

@@ -96,7 +96,9 @@ where
         report: &mut FeedReport,
     ) -> Result<bool, PollError> {
         let Answer { validators, freshness, seen, document, .. } = answer;
-        state.put_validators(address.as_str(), validators);
+        if let Some(validators) = validators {
+            state.put_validators(address.as_str(), validators);
+        }
         let fresh = freshness.map(|fresh| fresh.as_secs());
         let Some(document) = document else {
             report.outcome = Outcome::NotModified;
@@ -115,8 +117,10 @@ where
             state.pace.turnover = state.pace.turnover.min(Some(since.as_secs()));
             report.notes.push(gap(&feed.source.id, entries, since));
         }
-        state.settings = body.is_some().then(|| settings(feed));
-        state.body = body;
+        if body.is_some() {
+            state.settings = Some(settings(feed));
+            state.body = body;
+        }
         state.read = Some(seen.millis());
         state.entries = entries;
         if report.new > 0 {
