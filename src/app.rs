@@ -22,8 +22,8 @@ use crate::maintain::init::InitError;
 use crate::maintain::reindex::{self, Reindexed};
 use crate::maintain::replay::{self, Replayed};
 use crate::maintain::verify::{self, Verified, VerifyError};
-use crate::maintain::{discover, explain};
-use crate::model::{Route, Topic};
+use crate::maintain::{access, discover, explain};
+use crate::model::Topic;
 use crate::poll::{FeedReport, Options, PollError, Poller, Stop};
 use crate::publish::{self, PublishError, Publisher};
 use crate::read::list;
@@ -410,8 +410,8 @@ impl App {
                  set the real address before the first poll"
             );
         }
-        if let Some(note) = unseen_by_the_guard(&self.config) {
-            let _ = writeln!(out, "{note}");
+        for note in access::notes(&self.config, &self.limits()) {
+            let _ = writeln!(out, "note: {note}");
         }
         let (feeds, topics) = (self.config.feeds.len(), self.config.topics.len());
         let plural = |n: usize| if n == 1 { "" } else { "s" };
@@ -521,28 +521,6 @@ impl App {
     fn site(&self) -> Site {
         Site::new(self.config.storage.public.clone())
     }
-}
-
-/// Says which feeds go through a proxy that looks names up itself.
-fn unseen_by_the_guard(config: &Config) -> Option<String> {
-    let proxy = |feed: &Feed| match &feed.source.access.route {
-        Route::Usual => config.fetch.proxy.clone(),
-        Route::Direct => None,
-        Route::Through(proxy) => Some(proxy.clone()),
-    };
-    let is_unseen =
-        |feed: &&Feed| !feed.source.is_file() && proxy(feed).is_some_and(|proxy| proxy.reveal().scheme() != "socks5");
-    let unseen: Vec<&str> = config.feeds.iter().filter(is_unseen).map(|feed| feed.source.id.as_str()).collect();
-    let feeds = match unseen.as_slice() {
-        [] => return None,
-        [one] => format!("feed `{one}` goes"),
-        [first, rest @ ..] if rest.len() > 3 => format!("feed `{first}` and {} others go", rest.len()),
-        all => format!("feeds `{}` go", all.join("`, `")),
-    };
-    Some(format!(
-        "note: {feeds} through a proxy, which looks names up itself; the guard against private addresses sees only \
-         what stands in an address there, not where a name leads"
-    ))
 }
 
 /// A folder that is removed when it is no longer needed.

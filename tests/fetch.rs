@@ -1,11 +1,14 @@
 //! Asking, with the real program: ways to servers, secrets, servers that misbehave.
 
 use std::fs;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use crate::house::{DATE, House, Page, Run, files, item, rss};
+use crate::origin::{Origin, Step};
 
 #[test]
-fn a_check_says_whom_the_guard_sees_by_name_only() {
+fn a_check_says_what_the_guard_does_not_see_and_what_cannot_be_read() {
     let house = House::new();
     let feed = |id: &str, more: &str| format!("- {{ id: {id}, name: {id}, url: 'https://{id}.example.org/'{more} }}\n");
     let config = |proxy: &str, feeds: &str| {
@@ -28,6 +31,17 @@ fn a_check_says_whom_the_guard_sees_by_name_only() {
     let many: String = ["a", "c", "d", "e", "f"].map(|id| feed(id, "")).concat();
     assert_eq!(config(tor, &many), "feed `a` and 4 others go unseen");
     assert_eq!(config(tor, "- { id: f, name: F, url: 'file:///srv/a.xml' }\n"), "");
+    // And what would stop the next poll.
+    house.write("secret", b"s3cret\n");
+    assert_eq!(config("", &feed("a", ", username: ann, password_file: secret")), "");
+    assert_eq!(
+        config("", &feed("a", ", username: ann, password_file: nowhere")),
+        "feed `a`: `nowhere` cannot be read: No such file or directory"
+    );
+    assert_eq!(
+        config("fetch: { ca_file: nowhere }\n", &feed("a", "")),
+        "`nowhere` (fetch.ca_file) cannot be used: No such file or directory"
+    );
 }
 
 /// Passwords and keys, and what they become on the wire.
@@ -120,4 +134,77 @@ fn secrets_go_over_the_wire_and_nowhere_else() {
     }
     assert_eq!(leaks(&house), Vec::<String>::new());
     assert_eq!(house.posts().len(), 3, "{said}");
+}
+
+/// What the last request sent back of an answer: `If-None-Match` and `If-Modified-Since`, byte for byte.
+fn sent_back(origin: &Origin) -> (Option<Vec<u8>>, Option<Vec<u8>>) {
+    let request = origin.requests().pop().expect("a request");
+    let value = |name: &str| {
+        let mut lines = request.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+        lines.find_map(|line| line.strip_prefix(name.as_bytes())).map(<[u8]>::to_vec)
+    };
+    (value("if-none-match: "), value("if-modified-since: "))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn validators_outlive_restarts_failures_and_a_lost_index() {
+    let count = Arc::new(AtomicUsize::new(0));
+    let entry = rss(&item("One", "https://example.org/1", "", DATE, "<p>text</p>"));
+    let answers = [
+        // Odd, and not even ASCII.
+        (&b"200 OK\r\nETag: W/\"\xff\xe5\xbe\xae\"odd\r\nLast-Modified: yesterday, perhaps"[..], entry.as_bytes()),
+        (b"500 Internal Server Error\r\nETag: \"of the failure\"", b""),
+        (b"200 OK\r\nETag: \"of the half\"\r\nContent-Encoding: gzip", &[0x1f, 0x8b, 8, 0]),
+        (b"304 Not Modified\r\nETag: unquoted", b""),
+        (b"304 Not Modified\r\nLast-Modified: today", b""),
+    ];
+    let answers: Vec<Vec<u8>> = answers
+        .iter()
+        .map(|(head, body)| {
+            let length = format!("\r\nConnection: close\r\nContent-Length: {}\r\n\r\n", body.len());
+            [b"HTTP/1.1 ", *head, length.as_bytes(), body].concat()
+        })
+        .collect();
+    let origin = Origin::start(move |_| {
+        let n = count.fetch_add(1, Ordering::Relaxed);
+        vec![Step::Send(answers[n.min(answers.len() - 1)].clone())]
+    })
+    .await;
+    let house = House::new();
+    let at = origin.at;
+    house.write(
+        "config.yaml",
+        format!(
+            "site: {{ url: 'https://n.example.org/' }}\n\
+             fetch: {{ allow: ['{at}'], min_interval: 0s, host_delay: 0s }}\n\
+             feeds: [{{ id: a, name: A, url: 'http://{at}/' }}]"
+        )
+        .as_bytes(),
+    );
+    let odd = Some(b"W/\"\xff\xe5\xbe\xae\"odd".to_vec());
+    let (yesterday, today) = (Some(b"yesterday, perhaps".to_vec()), Some(b"today".to_vec()));
+    let unquoted = Some(b"unquoted".to_vec());
+    for (n, (etag, modified)) in [
+        (None, None),
+        (odd.clone(), yesterday.clone()),
+        (odd.clone(), yesterday.clone()),
+        (odd, yesterday.clone()),
+        // A 304 refreshes what it names and leaves the rest.
+        (unquoted.clone(), yesterday),
+        (unquoted.clone(), today.clone()),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut command = house.command();
+        let run = tokio::task::spawn_blocking(move || command.arg("poll").output()).await;
+        let run = Run::of(&run.expect("runs").expect("runs"));
+        assert_eq!(run.code, if matches!(n, 1 | 2) { 4 } else { 0 }, "{n}: {}", run.stderr);
+        assert_eq!(sent_back(&origin), (etag, modified), "{n}: {}", run.stderr);
+    }
+    // A clone of the archive, which has no index.
+    fs::remove_dir_all(house.path("data/index")).expect("removed");
+    let mut command = house.command();
+    tokio::task::spawn_blocking(move || command.arg("poll").output()).await.expect("runs").expect("runs");
+    assert_eq!(sent_back(&origin), (unquoted, today));
 }

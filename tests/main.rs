@@ -12,6 +12,7 @@ mod floors;
 mod full;
 mod histories;
 mod history;
+mod hostile;
 mod house;
 mod identity;
 mod jekyll;
@@ -19,6 +20,9 @@ mod kill;
 mod maintain;
 mod model;
 mod newsroom;
+#[allow(dead_code, clippy::unwrap_used, reason = "the unit tests' server, which has more ways than are needed here")]
+#[path = "../src/fetch/origin.rs"]
+mod origin;
 mod outputs;
 mod polite;
 mod poll;

@@ -37,7 +37,7 @@ fn every_config_of_the_readme_is_good() {
     let readme = readme();
     let blocks: Vec<&str> =
         readme.split("```yaml\n").skip(1).map(|rest| rest.split("```").next().expect("end")).collect();
-    assert_eq!(blocks.len(), 2);
+    assert_eq!(blocks.len(), 3);
     for block in blocks {
         let file = folder.path().join("config.yaml");
         std::io::Write::write_all(&mut std::fs::File::create(&file).expect("file"), block.as_bytes()).expect("written");

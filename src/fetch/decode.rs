@@ -81,7 +81,10 @@ impl Decoder {
         if self.stages.iter().any(|stage| stage.state == State::Inside) {
             return Err(DecodeError::Cut);
         }
-        self.sink.whole()
+        let Self { stages, sink } = self;
+        // Their windows are not needed any more.
+        drop(stages);
+        sink.whole()
     }
 }
 

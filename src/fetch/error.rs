@@ -1,5 +1,8 @@
 //! Why a fetch failed, as one sentence each.
 
+#[cfg(test)]
+mod tests;
+
 use std::fmt;
 use std::time::Duration;
 
@@ -72,7 +75,7 @@ pub enum FetchError {
         limit: Duration,
     },
     /// It keeps coming, but hardly.
-    #[error("`{at}` is too slow: {bytes} bytes within {within:?}; it is asked again next time")]
+    #[error("`{at}` is too slow: {bytes} bytes within {within:?} (fetch.min_rate); it is asked again next time")]
     Slow {
         /// Host and port.
         at: String,
@@ -197,7 +200,8 @@ pub enum Stage {
 impl Stage {
     fn setting(self) -> &'static str {
         match self {
-            Self::Connecting | Self::FirstByte => "",
+            Self::Connecting => "",
+            Self::FirstByte => " (fetch.first_byte)",
             Self::Answer | Self::Body => " (fetch.timeout)",
         }
     }
@@ -299,11 +303,13 @@ fn advice(status: Status, retry_after: Option<&RetryAfter>) -> String {
         return format!(" and {wish}");
     }
     match status.code {
-        401 => "; it wants a name and a password",
+        401 => "; are the feed's `username` and `password_file` right?",
         403 => "; it refuses this reader, perhaps because of fetch.user_agent",
-        404 => "; has the feed moved?",
+        404 => "; if the feed has moved, `feedmill add` finds it from its site's address",
         407 => "; a proxy wants a name and a password",
-        410 => "; the feed has ended",
+        410 => "; the feed has ended and is asked once a month from now on",
+        429 => "; let its `schedule` or fetch.host_delay be longer",
+        500..=599 => "; the trouble is at its server, it is asked again later",
         _ => "",
     }
     .to_owned()
@@ -389,58 +395,5 @@ impl FetchError {
             Self::Status { status, .. } | Self::Empty { status, .. } => Some(status.code),
             _ => None,
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn retry_after_is_seconds_or_a_date() {
-        let now = Timestamp::from_millis(784_111_777_000);
-        let wait = |text: &str| RetryAfter::parse(text).map(|wish| wish.wait(now).as_secs());
-        assert_eq!(wait("120"), Some(120));
-        assert_eq!(wait(" 0 "), Some(0));
-        assert_eq!(wait("99999999999999999999999"), Some(u64::MAX));
-        assert_eq!(wait("Sun, 06 Nov 1994 08:50:37 GMT"), Some(60));
-        assert_eq!(wait("Sun, 06 Nov 1994 08:00:00 GMT"), Some(0));
-        assert_eq!(wait("-5"), None);
-        assert_eq!(wait("1.5"), None);
-        assert_eq!(wait("soon"), None);
-        assert_eq!(wait(""), None);
-    }
-
-    #[test]
-    fn statuses_say_what_to_do() {
-        let error = |code, name, retry_after| FetchError::Status {
-            url: "https://a.example/".to_owned(),
-            status: Status { code, name },
-            retry_after,
-        };
-        let gone = error(410, "Gone", None);
-        assert!(gone.is_gone() && !gone.is_transient());
-        assert_eq!(gone.to_string(), "`https://a.example/` answered 410 Gone; the feed has ended");
-        let busy = error(429, "Too Many Requests", Some(RetryAfter::Seconds(120)));
-        assert!(busy.is_transient());
-        assert_eq!(busy.retry_after(Timestamp::default()), Some(Duration::from_mins(2)));
-        assert_eq!(busy.to_string(), "`https://a.example/` answered 429 Too Many Requests and asks to wait 120s");
-        assert_eq!(error(599, "", None).to_string(), "`https://a.example/` answered 599");
-        assert!(!error(404, "Not Found", None).is_transient());
-    }
-
-    #[test]
-    fn other_sentences() {
-        let timeout = FetchError::Timeout {
-            at: "a.example:443".to_owned(),
-            stage: Stage::Answer,
-            limit: Duration::from_secs(20),
-        };
-        assert_eq!(timeout.to_string(), "no answer from `a.example:443` within 20s (fetch.timeout)");
-        let large = FetchError::TooLarge { url: "https://a.example/".to_owned(), limit: 64 << 20 };
-        assert_eq!(
-            large.to_string(),
-            "`https://a.example/` is larger than 64 MiB; if that is right, raise fetch.max_body"
-        );
     }
 }

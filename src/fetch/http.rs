@@ -6,6 +6,7 @@
 mod clients;
 mod freshness;
 mod headers;
+mod open;
 mod resolver;
 mod trouble;
 
@@ -13,13 +14,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use reqwest::header::{self, HeaderName, HeaderValue};
-use reqwest::{RequestBuilder, Response, StatusCode};
+use reqwest::{Client, RequestBuilder, Response, StatusCode};
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
-use self::clients::{Clients, Pair};
+use self::clients::{Clients, IDLE_LIMIT, Pair};
 use self::freshness::freshness;
 use self::headers::{as_received, kept, target, text, validators};
+use self::open::Open;
 use self::resolver::Lookup;
 use self::trouble::{broken, find, unsent};
 use super::decode::{DecodeError, Decoder};
@@ -45,6 +47,7 @@ pub struct HttpFetch {
     guard: Arc<Guard>,
     clients: Clients,
     hosts: Hosts,
+    open: Open,
     /// `fetch.proxy`.
     proxy: Option<Proxy>,
     timeout: Duration,
@@ -69,7 +72,8 @@ impl HttpFetch {
         let (agent, ca_file) = (&limits.user_agent, limits.ca_file.as_deref());
         let clients = Clients::new(guard.clone(), lookup, agent, connect_limit, ca_file)?;
         let hosts = Hosts::new(limits.per_host, limits.host_delay);
-        Ok(Self { guard, clients, hosts, proxy: limits.proxy.clone(), timeout, first_byte, min_rate, max_body })
+        let open = Open::new(IDLE_LIMIT.saturating_add(timeout));
+        Ok(Self { guard, clients, hosts, open, proxy: limits.proxy.clone(), timeout, first_byte, min_rate, max_body })
     }
 
     /// The proxy that a feed goes through.
@@ -175,6 +179,16 @@ impl Asking<'_> {
             let cause = "this machine has no CA certificates to check https with; install ca-certificates";
             return Err(FetchError::Setup(cause.to_owned()));
         }
+        let again = |error: &FetchError| matches!(error, FetchError::NoAnswer { .. }) && self.fetch.open.take(url);
+        let response = match self.once(client, url, via).await {
+            Err(error) if again(&error) => self.once(client, url, via).await,
+            response => response,
+        }?;
+        self.fetch.open.note(url);
+        Ok(response)
+    }
+
+    async fn once(&self, client: &Client, url: &Url, via: Option<&Url>) -> Result<Response, FetchError> {
         let request = self.dressed(client.get(url.clone()), url);
         let first_byte = Instant::now() + self.fetch.first_byte;
         let sent = timeout_at(self.until.min(first_byte), request.send()).await.map_err(|_| {
@@ -185,12 +199,12 @@ impl Asking<'_> {
             }
         })?;
         sent.map_err(|error| match find::<NotPublic>(&error) {
-            Some(found) => refused(Refusal {
+            Some(found) => FetchError::Refused(Box::new(Refusal {
                 host: url.host_str().unwrap_or_default().to_owned(),
                 port: url.port_or_known_default().unwrap_or_default(),
                 found: *found,
-                via: None,
-            }),
+                via: via.map(shown),
+            })),
             None => unsent(url, &error, CONNECT_LIMIT.min(self.fetch.timeout), self.proxy),
         })
     }

@@ -22,6 +22,12 @@ pub(super) async fn headers(access: &Access) -> Result<Vec<(String, Secret)>, Fe
     Ok(headers)
 }
 
+/// Reads the password of a feed that has one, to see whether it can be read.
+pub fn try_login(access: &Access) -> Result<(), FetchError> {
+    let Some(Login { password: Password::File(path), .. }) = &access.login else { return Ok(()) };
+    read(path).map(|_| ()).map_err(|cause| FetchError::File { path: path.display().to_string(), cause })
+}
+
 async fn of_file(path: PathBuf) -> Result<Secret, FetchError> {
     let name = path.display().to_string();
     let read = tokio::task::spawn_blocking(move || read(&path)).await;

@@ -24,6 +24,7 @@ pub use error::{FetchError, RedirectTrouble, RetryAfter, Stage, Status};
 pub use guard::{Class, Guard, NotPublic, Refusal, Way};
 pub use hosts::host;
 pub use http::HttpFetch;
+pub use login::try_login;
 pub use shown::shown;
 
 use crate::config::Allow;

@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpStream};
 
 /// One thing an answer does.
 #[derive(Clone)]
-pub(super) enum Step {
+pub(crate) enum Step {
     /// These bytes.
     Send(Vec<u8>),
     /// These bytes, so many times over.
@@ -24,8 +24,8 @@ pub(super) enum Step {
 }
 
 /// A listening server; it ends with the runtime of the test.
-pub(super) struct Origin {
-    pub(super) at: SocketAddr,
+pub(crate) struct Origin {
+    pub(crate) at: SocketAddr,
     requests: Arc<Mutex<Vec<Vec<u8>>>>,
     connections: Arc<AtomicUsize>,
 }
@@ -33,11 +33,11 @@ pub(super) struct Origin {
 impl Origin {
     /// Answers each request with what `answer` makes of its path, then closes the connection unless the answer
     /// says `keep-alive`.
-    pub(super) async fn start(answer: impl Fn(&str) -> Vec<Step> + Send + Sync + 'static) -> Self {
+    pub(crate) async fn start(answer: impl Fn(&str) -> Vec<Step> + Send + Sync + 'static) -> Self {
         Self::listen("127.0.0.1:0", answer).await
     }
 
-    pub(super) async fn listen(at: &str, answer: impl Fn(&str) -> Vec<Step> + Send + Sync + 'static) -> Self {
+    pub(crate) async fn listen(at: &str, answer: impl Fn(&str) -> Vec<Step> + Send + Sync + 'static) -> Self {
         let listener = TcpListener::bind(at).await.unwrap();
         let at = listener.local_addr().unwrap();
         let requests = Arc::new(Mutex::new(Vec::new()));
@@ -56,27 +56,27 @@ impl Origin {
     }
 
     /// Answers every request with the same bytes.
-    pub(super) async fn saying(bytes: impl Into<Vec<u8>>) -> Self {
+    pub(crate) async fn saying(bytes: impl Into<Vec<u8>>) -> Self {
         let bytes = bytes.into();
         Self::start(move |_| vec![Step::Send(bytes.clone())]).await
     }
 
-    pub(super) fn url(&self, path: &str) -> String {
+    pub(crate) fn url(&self, path: &str) -> String {
         format!("http://{}{path}", self.at)
     }
 
     /// How many connections there were.
-    pub(super) fn connections(&self) -> usize {
+    pub(crate) fn connections(&self) -> usize {
         self.connections.load(Ordering::Relaxed)
     }
 
     /// The requests so far, from request line to blank line.
-    pub(super) fn requests(&self) -> Vec<Vec<u8>> {
+    pub(crate) fn requests(&self) -> Vec<Vec<u8>> {
         self.requests.lock().unwrap().clone()
     }
 
     /// One request as text, each byte a character.
-    pub(super) fn request(&self, n: usize) -> String {
+    pub(crate) fn request(&self, n: usize) -> String {
         self.requests()[n].iter().copied().map(char::from).collect()
     }
 }

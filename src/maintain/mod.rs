@@ -1,5 +1,6 @@
 //! Work on an archive that is not polling.
 
+pub mod access;
 pub mod discover;
 pub mod explain;
 pub mod forget;

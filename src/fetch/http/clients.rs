@@ -20,7 +20,7 @@ use crate::model::Proxy;
 const ACCEPT: &str = "application/atom+xml, application/rss+xml, application/feed+json;q=0.9, \
                       application/rdf+xml;q=0.9, application/xml;q=0.8, text/xml;q=0.8, */*;q=0.5";
 /// A connection is kept for the other feeds of a host, not for the next round.
-const IDLE_LIMIT: Duration = Duration::from_secs(15);
+pub(super) const IDLE_LIMIT: Duration = Duration::from_secs(15);
 
 /// Two clients of one way. A resolver does not learn the port, so one client could not serve both.
 #[derive(Clone)]

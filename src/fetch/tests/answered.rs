@@ -62,8 +62,14 @@ async fn statuses_without_a_feed_are_sentences() {
     })
     .await;
     for (path, expected) in [
-        ("/404?token=abc", "`http://127.0.0.1:PORT/404?token=…` answered 404 Not Found; has the feed moved?"),
-        ("/410", "`http://127.0.0.1:PORT/410` answered 410 Gone; the feed has ended"),
+        (
+            "/404?token=abc",
+            "`http://127.0.0.1:PORT/404?token=…` answered 404 Not Found; if the feed has moved, `feedmill add` finds it from its site's address",
+        ),
+        (
+            "/410",
+            "`http://127.0.0.1:PORT/410` answered 410 Gone; the feed has ended and is asked once a month from now on",
+        ),
         ("/429", "`http://127.0.0.1:PORT/429` answered 429 Too Many Requests and asks to wait 120s"),
         (
             "/503",

@@ -160,6 +160,33 @@ async fn a_connection_is_used_again() {
 }
 
 #[tokio::test]
+async fn a_connection_that_was_closed_meanwhile_costs_no_feed() {
+    let asked = std::sync::atomic::AtomicUsize::new(0);
+    let origin = Origin::start(move |path| {
+        let n = asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
+        // The second request comes over a connection that the server is done with, and so do all to `/never`.
+        if n == 1 || path == "/never" {
+            return Vec::new();
+        }
+        vec![Step::Send(answer("200 OK", "Connection: keep-alive\r\n", b"x"))]
+    })
+    .await;
+    let fetch = HttpFetch::new(&allowing(&origin)).unwrap();
+    for path in ["/a", "/b"] {
+        let fetched = fetch.get(&source(&origin.url(path)), &Validators::default()).await;
+        assert!(matches!(fetched, Ok(Fetched::Body(_))), "{fetched:?}");
+    }
+    assert_eq!((origin.requests().len(), origin.connections()), (3, 2));
+    // Once, and only where a connection was kept.
+    let error = fetch.get(&source(&origin.url("/never")), &Validators::default()).await.unwrap_err();
+    assert!(matches!(error, FetchError::NoAnswer { .. }), "{error}");
+    assert_eq!(origin.requests().len(), 5);
+    let error = fetch.get(&source(&origin.url("/never")), &Validators::default()).await.unwrap_err();
+    assert!(matches!(error, FetchError::NoAnswer { .. }), "{error}");
+    assert_eq!(origin.requests().len(), 6);
+}
+
+#[tokio::test]
 #[ignore = "a helper"]
 async fn helper_asks_a_server() {
     let Ok(address) = std::env::var("FEEDMILL_TEST_ORIGIN") else { return };

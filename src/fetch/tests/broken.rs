@@ -141,8 +141,8 @@ async fn who_is_late_or_slow_is_left_before_the_time_is_up() {
     .await;
     let min_rate = MinRate { bytes: 1000, within: Duration::from_millis(400) };
     let limits = Limits { first_byte: Duration::from_millis(400), min_rate, ..allowing(&origin) };
-    let late = "no answer from `AT` within 400ms";
-    let slow = "`AT` is too slow: N bytes within 400ms; it is asked again next time";
+    let late = "no answer from `AT` within 400ms (fetch.first_byte)";
+    let slow = "`AT` is too slow: N bytes within 400ms (fetch.min_rate); it is asked again next time";
     let waits = [("/hang", late), ("/hop", late), ("/head", late), ("/stall", slow), ("/drip", slow)];
     futures_util::future::join_all(waits.map(async |(path, words)| {
         let error = ask_with(&limits, &origin.url(path), &Validators::default()).await.unwrap_err();

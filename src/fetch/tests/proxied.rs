@@ -32,7 +32,11 @@ impl Drop for Running {
     }
 }
 
-const LOGIN: (&str, &str) = ("ann", "Pr0xyPassw0rd");
+const NAME: &str = "ann";
+/// As it is, and as it stands in an address.
+const ODD: (&str, &str) = ("Pr0xy@/:%Passw0rd", "Pr0xy%40%2F%3A%25Passw0rd");
+/// tinyproxy takes no other.
+const PLAIN: &str = "Pr0xyPassw0rd";
 
 impl Running {
     /// A SOCKS5 proxy.
@@ -41,7 +45,7 @@ impl Running {
         let mut command = Command::new("microsocks");
         command.args(["-i", "127.0.0.1", "-p", &at.port().to_string()]);
         if has_login {
-            command.args(["-u", LOGIN.0, "-P", LOGIN.1]);
+            command.args(["-u", NAME, "-P", ODD.0]);
         }
         Self::start(command, at, NamedTempFile::new().unwrap()).await
     }
@@ -49,7 +53,7 @@ impl Running {
     /// An HTTP proxy.
     async fn tinyproxy(has_login: bool) -> Option<Self> {
         let (at, config) = (free_port(), NamedTempFile::new().unwrap());
-        let login = if has_login { format!("BasicAuth {} {}\n", LOGIN.0, LOGIN.1) } else { String::new() };
+        let login = if has_login { format!("BasicAuth {NAME} {PLAIN}\n") } else { String::new() };
         let text =
             format!("Port {}\nListen 127.0.0.1\nTimeout 30\nMaxClients 50\nLogLevel Connect\n{login}", at.port());
         std::fs::write(config.path(), text).unwrap();
@@ -91,7 +95,8 @@ impl Running {
     }
 
     fn url_with_login(&self, scheme: &str) -> String {
-        format!("{scheme}://{}:{}@{}", LOGIN.0, LOGIN.1, self.at)
+        let password = if scheme == "http" { PLAIN } else { ODD.1 };
+        format!("{scheme}://{NAME}:{password}@{}", self.at)
     }
 }
 
@@ -284,7 +289,7 @@ async fn a_proxy_that_wants_a_password_gets_it_and_nobody_else() {
         for target in &targets {
             let with = through(&proxy.url_with_login(scheme), limits.clone());
             assert!(is_whole(&ask_with(&with, target, &Validators::default()).await), "{scheme} {target}");
-            let wrong = proxy.url_with_login(scheme).replace(LOGIN.1, "Wr0ngPassw0rd");
+            let wrong = proxy.url_with_login(scheme).replace("Pr0xy", "Wr0ng");
             for url in [proxy.url(scheme), wrong] {
                 let error = ask_with(&through(&url, limits.clone()), target, &Validators::default()).await.unwrap_err();
                 let sentence = error.to_string();
@@ -301,7 +306,7 @@ async fn a_proxy_that_wants_a_password_gets_it_and_nobody_else() {
                     }
                     (true, false) => "answered 407 Proxy Authentication Required; a proxy wants a name and a password",
                     // So tinyproxy says.
-                    (true, true) => "answered 401 Unauthorized; it wants a name and a password",
+                    (true, true) => "answered 401 Unauthorized; are the feed's `username` and `password_file` right?",
                 };
                 assert!(sentence.ends_with(expected), "{scheme} {target}: {sentence}");
             }

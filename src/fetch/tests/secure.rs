@@ -2,13 +2,14 @@
 
 #![expect(clippy::disallowed_methods, reason = "a test's files need no care")]
 
-use std::convert::Infallible;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
-use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
+use futures_util::stream::{self, BoxStream, StreamExt};
+use http_body_util::StreamBody;
+use hyper::body::{Bytes, Frame, Incoming};
 use hyper::service::service_fn;
 use hyper::{HeaderMap, Request, Response, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo};
@@ -85,9 +86,9 @@ impl Secure {
                     let is_h2 = stream.get_ref().1.alpn_protocol() == Some(b"h2");
                     let service = service_fn(move |request: Request<Incoming>| {
                         let path = request.uri().path().to_owned();
-                        let response = answer_to(&path);
+                        let response = answer_to(path.clone());
                         log.lock().unwrap().push((request.version(), request.headers().clone()));
-                        async move { Ok::<_, Infallible>(response) }
+                        response
                     });
                     let io = TokioIo::new(stream);
                     if is_h2 {
@@ -121,16 +122,32 @@ impl Secure {
     }
 }
 
-fn answer_to(path: &str) -> Response<Full<Bytes>> {
-    let builder = match path {
+/// A body that may break off.
+type Torn = StreamBody<BoxStream<'static, io::Result<Frame<Bytes>>>>;
+
+async fn answer_to(path: String) -> io::Result<Response<Torn>> {
+    let builder = match path.as_str() {
+        "/hang" => std::future::pending().await,
+        "/refused" => return Err(io::Error::other("refused")),
         "/304" => Response::builder().status(304).header("etag", "\"1\""),
         "/404" => Response::builder().status(404),
         "/hop" => Response::builder().status(302).header("location", "/end"),
         "/head" => Response::builder().header("x", "y".repeat(100 << 10)),
         _ => Response::builder(),
     };
-    let body = if path == "/304" { "" } else { "<rss>hello</rss>" };
-    builder.body(Full::new(Bytes::from_static(body.as_bytes()))).unwrap()
+    let whole = if path == "/304" { "" } else { "<rss>hello</rss>" };
+    let frame = |text: &'static str| Ok(Frame::data(Bytes::from_static(text.as_bytes())));
+    let frames = match path.as_str() {
+        "/torn" => stream::iter([frame("<rss>")]).chain(stream::once(torn())).boxed(),
+        _ => stream::iter([frame(whole)]).boxed(),
+    };
+    Ok(builder.body(StreamBody::new(frames)).unwrap())
+}
+
+/// Breaks off when what came before has been sent.
+async fn torn() -> io::Result<Frame<Bytes>> {
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    Err(io::Error::other("torn"))
 }
 
 fn trusting(authority: &tempfile::NamedTempFile) -> Limits {
@@ -171,6 +188,28 @@ async fn a_head_without_end_is_a_sentence_in_http_2_too() {
         error.to_string().replace(&server.at.port().to_string(), "PORT"),
         "`localhost:PORT` sent something that is not HTTP: HTTP/2 against its rules, or a head of more than 64 KiB"
     );
+}
+
+#[tokio::test]
+async fn what_breaks_off_in_http_2_is_a_sentence() {
+    let authority = Authority::new("ours");
+    let file = authority.file();
+    let server = Secure::start(authority.server(&["localhost"], NOW, &["h2"])).await;
+    let limits = Limits { first_byte: Duration::from_millis(400), ..trusting(&file) };
+    for (path, expected) in [
+        ("/torn", "`URL` was cut off after 5 bytes: stream error received: unexpected internal error encountered"),
+        (
+            "/refused",
+            "`AT` broke the connection off without an answer: stream error received: unexpected internal error encountered",
+        ),
+        ("/hang", "no answer from `AT` within 400ms (fetch.first_byte)"),
+    ] {
+        let url = server.url(path);
+        let error = ask_with(&limits, &url, &Validators::default()).await.unwrap_err();
+        let expected = expected.replace("URL", &url).replace("AT", &format!("localhost:{}", server.at.port()));
+        assert_eq!(error.to_string(), expected);
+        assert!(error.is_transient());
+    }
 }
 
 #[tokio::test]
