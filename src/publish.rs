@@ -1,5 +1,7 @@
 //! Posts to topic feeds, only for topics that changed.
 
+mod select;
+
 use url::Url;
 
 use crate::archive::{Archive, ArchiveError, SiteFacts, SourceLine};
@@ -11,6 +13,7 @@ use crate::normalize::html;
 use crate::output::{self, Channel, Deleted, Published, SourceFacts};
 use crate::site::{Replaced, Site, SiteError};
 use crate::topic::{self, Matcher};
+use select::Selected;
 
 /// Version of the rendering: a change publishes every topic anew.
 const RENDERER: u32 = 2;
@@ -114,13 +117,12 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
         sources: &[SourceLine],
         outcome: &mut Outcome,
     ) -> Result<(), PublishError> {
-        let newest = self.index.newest(topic::rule(topic), topic.limit).await?.unwrap_or_default();
-        let mut entries = Vec::with_capacity(newest.len());
-        for found in newest {
-            if let Some(post) = self.post(&found.record, outcome).await? {
-                let change = if topic.changes { self.change(&post, &found).await? } else { None };
-                entries.push(published(post, change, &found, facts, sources));
-            }
+        // There is no history yet that everything has to be shown until.
+        let selected = self.select(topic, |_| false, outcome).await?;
+        let mut entries = Vec::with_capacity(selected.len());
+        for Selected { found, post, related } in selected {
+            let change = if topic.changes { self.change(&post, &found).await? } else { None };
+            entries.push(Published { related, ..published(post, change, &found, facts, sources) });
         }
         let gone = self
             .index
@@ -177,10 +179,10 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
     /// Names everything in the config that the topic's files depend on.
     fn made_from(&self, topic: &Topic) -> Fingerprint {
         let site = &self.config.site;
-        let Topic { id, title, limit, changes, .. } = topic;
+        let Topic { id, title, limit, max_age, per_feed_limit, fold, changes, .. } = topic;
         let rule = topic::rule(topic).hex();
         Fingerprint::of(&format!(
-            "{RENDERER}\n{rule}\n{id}\n{title}\n{limit}\n{changes}\n{}\n{:?}\n{:?}\n{}",
+            "{RENDERER}\n{rule}\n{id}\n{title}\n{limit}\n{max_age:?}\n{per_feed_limit:?}\n{fold}\n{changes}\n{}\n{:?}\n{:?}\n{}",
             site.url, site.author, site.language, site.title
         ))
     }
@@ -209,7 +211,8 @@ fn published(
         post.body.insert_str(0, &change);
     }
     let updated = [Some(post.date), post.updated, record.revised].into_iter().flatten().max().unwrap_or(post.date);
-    Published { id: record.id.clone().unwrap_or_else(|| entry_id(facts, found.key)), source, post, updated }
+    let id = record.id.clone().unwrap_or_else(|| entry_id(facts, found.key));
+    Published { id, source, related: Vec::new(), post, updated }
 }
 
 /// Where relative addresses begin: at the entry's page; where it has none, at its source.
