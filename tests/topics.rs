@@ -197,3 +197,26 @@ fn a_story_of_two_feeds_is_shown_once_with_the_other_beside_it() {
     assert_eq!(related.len(), 1, "{atom}");
     assert_eq!((related[0].href.as_str(), related[0].title.as_deref()), ("https://b.example.org/1", Some("B")));
 }
+
+#[test]
+fn check_says_what_matches_and_writes_nothing() {
+    let house = House::new();
+    house.serves("/a.xml", rss(&(of("a", 1, "one", 1) + &of("a", 2, "two", 2) + &of("a", 3, "three", 3))));
+    house.serves("/b.xml", rss(&of("b", 1, "one b", 3)));
+    house.config(&format!("{TWO}topics: [{{ id: ones, any: [one] }}, {{ id: all }}]"));
+    let run = house.run(["check"]).success();
+    assert!(run.stdout.contains("no post matches a topic yet: there is no `data/archive`\n"), "{}", run.stdout);
+    assert!(!house.path("data").exists());
+    house.run(["poll"]).success();
+    house.run(["forget", "https://a.example.org/3", "--reason", "x"]).success();
+    // a rule that the index has never applied
+    house.config(&format!("{TWO}topics: [{{ id: ones, any: [one] }}, {{ id: all }}, {{ id: a, feeds: [a] }}]"));
+    let before = house.snapshot();
+    let run = house.run(["check"]).success();
+    for line in
+        ["topic `ones`: 2 of 3 posts match\n", "topic `all`: 3 of 3 posts match\n", "topic `a`: 2 of 3 posts match\n"]
+    {
+        assert!(run.stdout.contains(line), "{}", run.stdout);
+    }
+    assert_eq!(house.snapshot(), before);
+}
