@@ -2,6 +2,8 @@
 
 mod select;
 
+use std::collections::BTreeSet;
+
 use url::Url;
 
 use crate::archive::{Archive, ArchiveError, SiteFacts, SourceLine};
@@ -118,7 +120,7 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
         outcome: &mut Outcome,
     ) -> Result<(), PublishError> {
         // There is no history yet that everything has to be shown until.
-        let selected = self.select(topic, |_| false, outcome).await?;
+        let selected = self.select(topic, &BTreeSet::new(), outcome).await?;
         let mut entries = Vec::with_capacity(selected.len());
         for Selected { found, post, related } in selected {
             let change = if topic.changes { self.change(&post, &found).await? } else { None };

@@ -1,7 +1,8 @@
 //! What a topic's current feed shows, read from index and archive.
 
-use std::collections::HashMap;
+use std::cmp::Reverse;
 use std::collections::hash_map::Entry;
+use std::collections::{BTreeSet, HashMap};
 
 use super::{Outcome, PublishError, Publisher};
 use crate::archive::Archive;
@@ -24,50 +25,51 @@ pub(super) struct Selected {
 }
 
 impl<I: Index, A: Archive> Publisher<'_, I, A> {
-    /// The entries that the current feed shows, newest first. Whatever `must_show` picks of the newest
-    /// entries is among them.
+    /// The entries that the current feed shows, newest first. None of the topic's entries named by
+    /// `must_show` is hidden by a limit, however old it is.
     pub(super) async fn select(
         &self,
         topic: &Topic,
-        must_show: impl Fn(&Candidate) -> bool,
+        must_show: &BTreeSet<EntryKey>,
         outcome: &mut Outcome,
     ) -> Result<Vec<Selected>, PublishError> {
         let rule = topic::rule(topic);
         let most = (topic.limit * REACH).max(LEAST_REACH);
         let mut reach = topic.limit;
         let mut posts = Posts::new();
-        let (newest, candidates, window) = loop {
+        let mut newest = loop {
             let newest = self.index.newest(rule, reach).await?.unwrap_or_default();
             let candidates = self.candidates(topic, &newest, &mut posts, outcome).await?;
-            let window = topic::window(topic, &candidates, &must_show);
+            let window = topic::window(topic, &candidates, |candidate| must_show.contains(&candidate.key));
             if window.is_full || newest.len() < reach || reach >= most {
-                break (newest, candidates, window);
+                break newest;
             }
             reach = (reach * 4).min(most);
         };
-        self.read(newest, &candidates, window, &mut posts, outcome).await
+        let near: BTreeSet<EntryKey> = newest.iter().map(|found| found.key).collect();
+        let beyond: Vec<EntryKey> = must_show.difference(&near).copied().collect();
+        newest.extend(self.index.by_keys(beyond).await?.into_iter().flatten());
+        newest.sort_by_key(|found| (Reverse(found.record.date), found.key));
+        let candidates = self.candidates(topic, &newest, &mut posts, outcome).await?;
+        let window = topic::window(topic, &candidates, |candidate| must_show.contains(&candidate.key));
+        self.read(&newest, window, posts, outcome).await
     }
 
     async fn read(
         &self,
-        newest: Vec<Found>,
-        candidates: &[Candidate],
+        newest: &[Found],
         window: Window,
-        posts: &mut Posts,
+        mut posts: Posts,
         outcome: &mut Outcome,
     ) -> Result<Vec<Selected>, PublishError> {
         let mut selected = Vec::with_capacity(window.shown.len());
         for shown in window.shown {
             let found = &newest[shown.at];
-            self.fetch(found, posts, outcome).await?;
-            let Some(post) = posts.get(&found.key).cloned().flatten() else { continue };
-            let mut related = Vec::with_capacity(shown.related.len());
-            for at in shown.related {
-                let Some(Some(other)) = posts.get(&candidates[at].key) else { continue };
-                if !other.from.is_empty() {
-                    related.push((source_name(other), other.from.clone()));
-                }
-            }
+            self.fetch(found, &mut posts, outcome).await?;
+            let Some(post) = posts.remove(&found.key).flatten() else { continue };
+            let others = shown.related.iter().filter_map(|at| posts.get(&newest[*at].key)?.as_ref());
+            let related = others.filter(|other| !other.from.is_empty());
+            let related = related.map(|other| (source_name(other), other.from.clone())).collect();
             selected.push(Selected { found: found.clone(), post, related });
         }
         Ok(selected)

@@ -78,6 +78,14 @@ impl Characters {
             }
         }
         characters.rare.sort_unstable();
+        // what one character becomes may become another: 薴, 苧, 苎
+        for place in 0..characters.basic.len() {
+            while let next = characters.simplified(characters.basic[place])
+                && next != characters.basic[place]
+            {
+                characters.basic[place] = next;
+            }
+        }
         characters
     }
 

@@ -52,8 +52,9 @@ pub fn title(text: &str) -> String {
 /// - `fold`: of posts with one title that different sources bring within three days the earliest is
 ///   shown, so that a reader sees the story once, when it is new; the others are related to it. A
 ///   source that repeats a title (a daily column) begins a new story each time.
-/// - What `must_show` picks is hidden by none of the limits, and takes no place from others.
-///   Only a story that is shown already stands for it.
+///   A story of a source that has no room is told by the next.
+/// - What `must_show` picks is hidden by none of the limits, and takes no place from others; of a story
+///   it is enough that one is shown.
 pub fn window(topic: &Topic, candidates: &[Candidate], must_show: impl Fn(&Candidate) -> bool) -> Window {
     let stories = if topic.fold { stories(candidates) } else { Stories::default() };
     let mut counts: HashMap<&str, usize> = HashMap::new();
@@ -67,17 +68,25 @@ pub fn window(topic: &Topic, candidates: &[Candidate], must_show: impl Fn(&Candi
         if stories.is_told_by.contains_key(&at) {
             continue;
         }
-        let count = candidate.source.as_deref().map(|source| counts.entry(source).or_default());
-        let has_room = topic.per_feed_limit.is_none_or(|most| count.as_deref().is_none_or(|count| *count < most));
-        let fits = has_room && places < topic.limit && is_young(candidate);
-        if fits || must_show(candidate) {
+        let mut story = vec![at];
+        story.extend(stories.related.get(&at).into_iter().flatten());
+        let brought = |at: &usize| candidates[*at].source.as_deref();
+        let has_room = |at: &usize| {
+            let count = brought(at).and_then(|source| counts.get(source)).copied().unwrap_or_default();
+            topic.per_feed_limit.is_none_or(|most| count < most)
+        };
+        let teller = story.iter().position(has_room);
+        let fits = teller.is_some() && places < topic.limit && is_young(candidate);
+        if fits || story.iter().any(|at| must_show(&candidates[*at])) {
             places += usize::from(fits);
-            if let Some(count) = count {
-                *count += 1;
+            let at = story.remove(teller.unwrap_or_default());
+            if let Some(source) = brought(&at) {
+                *counts.entry(source).or_default() += 1;
             }
-            shown.push(Shown { at, related: stories.related.get(&at).cloned().unwrap_or_default() });
+            shown.push(Shown { at, related: story });
         }
     }
+    shown.sort_by_key(|shown| shown.at);
     let is_full = candidates.last().is_some_and(|last| {
         let is_over = places >= topic.limit || !is_young(last);
         let oldest = shown.last().map_or(last.date, |shown| candidates[shown.at].date);
@@ -126,6 +135,8 @@ fn stories(candidates: &[Candidate]) -> Stories {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
     use crate::topic::tests::topic as every;
 
@@ -210,8 +221,60 @@ mod tests {
         // titles without a letter, and sources that nobody knows
         assert_eq!(shows(&topic, "b0:… a1:… ?2:x a3:x", ""), "b0 a1 ?2 a3 …");
         assert_eq!(shows(&topic, "b0:x a1:x", "b0:x"), "a1[b0] …", "the story is there");
+        assert_eq!(shows(&Topic { limit: 1, ..topic.clone() }, "c0 b1:x a2:x", "b1:x"), "c0 a2[b1] …", "and is now");
+        let quiet = Topic { per_feed_limit: Some(1), ..topic.clone() };
+        assert_eq!(shows(&quiet, "a0 b1:x a2:x c3:x", ""), "a0 c3[a2,b1] …");
+        assert_eq!(shows(&quiet, "a0 b1:x a2:x", ""), "a0 b1[a2] …", "its source has no room");
+        assert_eq!(shows(&quiet, "a0 a2:x", "a2:x"), "a0 a2 …");
         // what is older may have told the story before
         assert_eq!(shows(&Topic { limit: 1, ..topic.clone() }, "b0:x a1:y", ""), "b0 …");
         assert_eq!(shows(&Topic { limit: 1, ..topic }, "b0:x a1:y c80:z", ""), "b0");
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_that_must_be_shown_is_hidden_and_nothing_is_there_twice(
+            each in prop::collection::vec((0..4_u8, 0..6_i64, 0..4_u8, any::<bool>()), 0..40),
+            limit in 1..10_usize,
+            per_feed_limit in prop::option::of(1..4_usize),
+            days in prop::option::of(1..6_u64),
+            fold: bool,
+        ) {
+            let max_age = days.map(|days| Duration::from_hours(days * 24));
+            let topic = Topic { limit, max_age, per_feed_limit, fold, ..topic() };
+            let mut hours = 0;
+            let candidates: Vec<Candidate> = each.iter().enumerate().map(|(n, (source, gap, title, _))| {
+                hours += gap * 6;
+                Candidate {
+                    key: EntryKey::of(&n.to_string()),
+                    date: Timestamp::from_millis(1_000_000_000_000 - hours * 3_600_000),
+                    source: Some(source.to_string()).filter(|source| source != "0"),
+                    title: Some(title.to_string()).filter(|title| title != "0").unwrap_or_default(),
+                }
+            }).collect();
+            let must = |candidate: &Candidate| {
+                candidates.iter().position(|one| one == candidate).is_some_and(|at| each[at].3)
+            };
+            let window = window(&topic, &candidates, must);
+            let mut told: Vec<usize> = Vec::new();
+            let mut free = 0;
+            for shown in &window.shown {
+                free += usize::from(!std::iter::once(&shown.at).chain(&shown.related).any(|at| each[*at].3));
+                told.push(shown.at);
+                told.extend(&shown.related);
+                let source = |at: &usize| &candidates[*at].source;
+                prop_assert!(shown.related.iter().all(|at| fold && source(at) != source(&shown.at)));
+            }
+            prop_assert!(free <= limit);
+            prop_assert!(window.shown.is_sorted_by_key(|shown| shown.at));
+            let all = told.len();
+            told.sort_unstable();
+            told.dedup();
+            prop_assert_eq!(told.len(), all, "twice");
+            prop_assert!((0..each.len()).filter(|at| each[*at].3).all(|at| told.contains(&at)), "hidden");
+            if per_feed_limit.is_none() && max_age.is_none() {
+                prop_assert!(window.shown.len() >= limit || told.len() == each.len(), "a place is left");
+            }
+        }
     }
 }
