@@ -12,7 +12,7 @@ use crate::config::append::{self, NewFeed};
 use crate::config::{self, Config, Feed, Problem, Source};
 use crate::daemon::{self, DaemonError};
 use crate::disk::{Disk, LocalDisk};
-use crate::fetch::{FetchError, Fetcher, Limits};
+use crate::fetch::{FetchError, Fetcher, Limits, MinRate};
 use crate::index::{Damage, IndexError, SledIndex};
 use crate::maintain::forget::{self, ForgetError};
 use crate::maintain::heal;
@@ -24,7 +24,7 @@ use crate::maintain::reindex::{self, Reindexed};
 use crate::maintain::replay::{self, Replayed};
 use crate::maintain::verify::{self, Verified, VerifyError};
 use crate::maintain::{discover, explain};
-use crate::model::Topic;
+use crate::model::{Route, Topic};
 use crate::poll::{FeedReport, Options, PollError, Poller, Stop};
 use crate::publish::{self, PublishError, Publisher};
 use crate::read::list;
@@ -341,7 +341,7 @@ impl App {
             // The ledger has grown by a line that the index knows.
             ingest::catch_up(&*poller.index, &*poller.archive, &self.config, |_, _| {}).await?;
             poller.archive.settle().await.map_err(PollError::from)?;
-            publisher(poller, &self.site()).topics(&self.config.topics, true, now).await?;
+            publisher(poller, &self.site()).topics(&self.config.topics, false, now).await?;
             Ok(found.record.path)
         })
     }
@@ -408,6 +408,9 @@ impl App {
                 "note: published ids carry the host of site.url for ever, and `{url}` is not one that lasts; \
                  set the real address before the first poll"
             );
+        }
+        if let Some(note) = unseen_by_the_guard(&self.config) {
+            let _ = writeln!(out, "{note}");
         }
         let (feeds, topics) = (self.config.feeds.len(), self.config.topics.len());
         let plural = |n: usize| if n == 1 { "" } else { "s" };
@@ -519,16 +522,44 @@ impl App {
     fn limits(&self) -> Limits {
         let fetch = &self.config.fetch;
         Limits {
+            per_host: fetch.per_host,
+            host_delay: fetch.host_delay,
             timeout: fetch.timeout,
+            first_byte: fetch.first_byte,
+            min_rate: MinRate::per_second(fetch.min_rate),
             max_body: fetch.max_body,
             user_agent: fetch.user_agent.clone(),
             allow: fetch.allow.clone(),
+            proxy: fetch.proxy.clone(),
+            ca_file: fetch.ca_file.clone(),
         }
     }
 
     fn site(&self) -> Site {
         Site::new(self.config.storage.public.clone())
     }
+}
+
+/// Says which feeds go through a proxy that looks names up itself.
+fn unseen_by_the_guard(config: &Config) -> Option<String> {
+    let proxy = |feed: &Feed| match &feed.source.access.route {
+        Route::Usual => config.fetch.proxy.clone(),
+        Route::Direct => None,
+        Route::Through(proxy) => Some(proxy.clone()),
+    };
+    let is_unseen =
+        |feed: &&Feed| !feed.source.is_file() && proxy(feed).is_some_and(|proxy| proxy.reveal().scheme() != "socks5");
+    let unseen: Vec<&str> = config.feeds.iter().filter(is_unseen).map(|feed| feed.source.id.as_str()).collect();
+    let feeds = match unseen.as_slice() {
+        [] => return None,
+        [one] => format!("feed `{one}` goes"),
+        [first, rest @ ..] if rest.len() > 3 => format!("feed `{first}` and {} others go", rest.len()),
+        all => format!("feeds `{}` go", all.join("`, `")),
+    };
+    Some(format!(
+        "note: {feeds} through a proxy, which looks names up itself; the guard against private addresses sees only \
+         what stands in an address there, not where a name leads"
+    ))
 }
 
 /// A folder that is removed when it is no longer needed.

@@ -9,13 +9,12 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::archive::Archive;
 use crate::clock::Clock;
-use crate::config::Feed;
 use crate::fetch::Fetch;
 use crate::index::Index;
 use crate::model::Timestamp;
-use crate::poll::{Options, PollError, Poller, Stop};
+use crate::pace;
+use crate::poll::{FeedReport, Options, PollError, Poller, Stop};
 use crate::publish::{PublishError, Publisher};
-use crate::schedule::Spread;
 use crate::serve;
 use crate::site::Site;
 
@@ -40,6 +39,8 @@ pub enum DaemonError {
     #[error(transparent)]
     Publish(#[from] PublishError),
 }
+
+const MINUTE: Duration = Duration::from_mins(1);
 
 /// Waits are cut into pieces, so that a clock that was set is noticed.
 const LONGEST_WAIT: Duration = Duration::from_secs(30);
@@ -79,7 +80,7 @@ where
     done
 }
 
-/// Polls what is due, publishes, and sleeps until the next feed is due.
+/// Polls what is due, publishes, and sleeps until the next feed is due, until it is told to stop.
 async fn polling<F, I, A, C>(
     poller: &Poller<F, I, A, C>,
     site: &Site,
@@ -99,7 +100,8 @@ where
     done
 }
 
-async fn rounds<F, I, A, C>(
+/// Polls what is due, publishes, and sleeps until the next feed is due: all that the daemon does but serve.
+pub async fn rounds<F, I, A, C>(
     poller: &Poller<F, I, A, C>,
     site: &Site,
     mut stop: Stop,
@@ -114,19 +116,16 @@ where
     let config = &poller.config;
     let publisher = Publisher { config, index: &*poller.index, archive: &*poller.archive, site };
     publisher.topics(&config.topics, false, poller.clock.now()).await?;
-    let mut last = Vec::with_capacity(config.feeds.len());
-    for feed in &config.feeds {
-        last.push(poller.last_poll(feed).await?);
-    }
-    let mut plan = Timetable::new(&config.feeds, &last, poller.clock.now());
+    let mut plan = Timetable::new(poller).await?;
     loop {
-        let now = poller.clock.now();
-        let due = plan.due(&config.feeds, now);
+        let due = plan.due(poller).await?;
         if !due.is_empty() {
-            let reports = poller.all(due, Options::default(), stop.clone(), |_| {}).await?;
+            let feeds = due.iter().map(|place| &config.feeds[*place]).collect();
+            let reports = poller.all(feeds, Options::default(), stop.clone(), |_| {}).await?;
             for report in &reports {
                 say(line(report));
             }
+            plan.enter(poller, &due, &reports).await?;
             for unreadable in publisher.topics(&config.topics, false, poller.clock.now()).await?.unreadable {
                 say(format!("warning: {unreadable}"));
             }
@@ -139,7 +138,7 @@ where
     }
 }
 
-fn line(report: &crate::poll::FeedReport) -> String {
+fn line(report: &FeedReport) -> String {
     match &report.error {
         Some(error) => format!("warning: {error}"),
         None => report.log_line(),
@@ -149,44 +148,78 @@ fn line(report: &crate::poll::FeedReport) -> String {
 /// When each enabled feed is due next.
 #[derive(Debug)]
 struct Timetable {
+    /// By the feed's place in the config.
     next: BTreeMap<usize, Timestamp>,
     made: Timestamp,
 }
 
 impl Timetable {
     /// Feeds that were never polled, or whose time passed while nobody ran, are due at once.
-    fn new(feeds: &[Feed], last: &[Option<Timestamp>], now: Timestamp) -> Self {
-        let first = |feed: &Feed, last: Option<Timestamp>| match last {
-            None => Some(now),
-            Some(last) => next_run(feed, last.min(now)),
-        };
-        let enabled = feeds.iter().zip(last).enumerate().filter(|(_, (feed, _))| feed.enabled);
-        Self { next: enabled.filter_map(|(i, (feed, last))| Some((i, first(feed, *last)?))).collect(), made: now }
+    async fn new<F, I, A, C>(poller: &Poller<F, I, A, C>) -> Result<Self, PollError>
+    where
+        F: Fetch + 'static,
+        I: Index,
+        A: Archive,
+        C: Clock + 'static,
+    {
+        let mut next = BTreeMap::new();
+        for (place, feed) in poller.config.feeds.iter().enumerate().filter(|(_, feed)| feed.enabled) {
+            if let Some(wake) = poller.wake(feed).await? {
+                next.insert(place, wake.at);
+            }
+        }
+        Ok(Self { next, made: poller.clock.now() })
     }
 
-    /// Takes out the feeds that are due and enters their next runs.
-    fn due<'a>(&mut self, feeds: &'a [Feed], now: Timestamp) -> Vec<&'a Feed> {
+    /// The feeds that are due.
+    async fn due<F, I, A, C>(&mut self, poller: &Poller<F, I, A, C>) -> Result<Vec<usize>, PollError>
+    where
+        F: Fetch + 'static,
+        I: Index,
+        A: Archive,
+        C: Clock + 'static,
+    {
+        let now = poller.clock.now();
         if now < self.made {
             // The clock was set back: times computed before that would make feeds wait for it.
-            *self = Self::new(feeds, &vec![Some(now); feeds.len()], now);
+            *self = Self::new(poller).await?;
         }
         self.made = now;
-        let due: Vec<usize> = self.next.iter().filter(|(_, at)| **at <= now).map(|(i, _)| *i).collect();
-        for i in &due {
-            match next_run(&feeds[*i], now) {
-                Some(next) => self.next.insert(*i, next),
-                None => self.next.remove(i),
+        Ok(self.next.iter().filter(|(_, at)| **at <= now).map(|(place, _)| *place).collect())
+    }
+
+    /// Enters the next times of feeds that were polled.
+    async fn enter<F, I, A, C>(
+        &mut self,
+        poller: &Poller<F, I, A, C>,
+        places: &[usize],
+        reports: &[FeedReport],
+    ) -> Result<(), PollError>
+    where
+        F: Fetch + 'static,
+        I: Index,
+        A: Archive,
+        C: Clock + 'static,
+    {
+        for place in places {
+            let feed = &poller.config.feeds[*place];
+            let report = reports.iter().find(|report| report.feed == feed.source.id.as_str());
+            // Another feed's word may keep this one waiting.
+            let again = report.and_then(|report| report.again);
+            match poller.wake(feed).await? {
+                // Whatever went wrong, nobody is asked twice in a minute for it.
+                Some(wake) => {
+                    let soonest = report.map_or_else(|| pace::later(poller.clock.now(), MINUTE), |_| wake.at);
+                    self.next.insert(*place, wake.at.max(soonest).max(again.unwrap_or(wake.at)))
+                }
+                None => self.next.remove(place),
             };
         }
-        due.into_iter().map(|i| &feeds[i]).collect()
+        Ok(())
     }
 
     fn wait(&self, now: Timestamp) -> Duration {
         let Some(next) = self.next.values().min() else { return LONGEST_WAIT };
         Duration::from_millis(u64::try_from(next.millis() - now.millis()).unwrap_or(0))
     }
-}
-
-fn next_run(feed: &Feed, now: Timestamp) -> Option<Timestamp> {
-    feed.schedule.next(now, Spread::of(feed.source.id.as_str()))
 }

@@ -10,6 +10,12 @@ use std::path::{Path, PathBuf};
 pub trait Disk: Send + Sync + Debug {
     /// The bytes of a file, from an offset on.
     fn read(&self, path: &Path, from: u64) -> io::Result<Vec<u8>>;
+    /// At most so many bytes of a file, from a place on.
+    fn read_part(&self, path: &Path, from: u64, most: usize) -> io::Result<Vec<u8>> {
+        let mut bytes = self.read(path, from)?;
+        bytes.truncate(most);
+        Ok(bytes)
+    }
     /// The length of a file; `None` when there is none.
     fn length(&self, path: &Path) -> io::Result<Option<u64>>;
     /// Files and folders in a folder; none where there is no folder.
@@ -44,6 +50,14 @@ impl Disk for LocalDisk {
         file.seek(SeekFrom::Start(from))?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn read_part(&self, path: &Path, from: u64, most: usize) -> io::Result<Vec<u8>> {
+        let mut file = File::open(path)?;
+        file.seek(SeekFrom::Start(from))?;
+        let mut bytes = Vec::new();
+        file.take(most as u64).read_to_end(&mut bytes)?;
         Ok(bytes)
     }
 

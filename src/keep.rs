@@ -46,6 +46,7 @@ pub fn batch(
     Batch {
         posts: drafts.iter().map(|draft| kept(draft, feed, seen)).collect(),
         adopted: Vec::new(),
+        feeds: Vec::new(),
         notes: sightings.iter().map(|sighting| note(sighting, feed, seen)).collect(),
         source,
         raw: None,

@@ -5,9 +5,11 @@
 pub mod model;
 // Floor 1: pure rules.
 pub mod config;
+pub mod history;
 pub mod identity;
 pub mod normalize;
 pub mod output;
+pub mod pace;
 pub mod plan;
 pub mod post;
 pub mod read;

@@ -1,11 +1,12 @@
 //! Posts to topic feeds, only for topics that changed.
 
+mod history;
 mod select;
-
-use std::collections::BTreeSet;
 
 use url::Url;
 
+use self::history::{Facts, Going, told};
+use self::select::Selected;
 use crate::archive::{Archive, ArchiveError, SiteFacts, SourceLine};
 use crate::config::Config;
 use crate::index::{Index, IndexError};
@@ -15,7 +16,6 @@ use crate::normalize::html;
 use crate::output::{self, Channel, Deleted, Published, SourceFacts};
 use crate::site::{Replaced, Site, SiteError};
 use crate::topic::{self, Matcher};
-use select::Selected;
 
 /// Version of the rendering: a change publishes every topic anew.
 const RENDERER: u32 = 2;
@@ -77,8 +77,9 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
         let facts = self.archive.site_facts(authority, now).await?;
         let sources = self.archive.sources().await?;
         self.apply_new_rules(&stale, &mut outcome).await?;
-        for topic in stale {
-            self.topic(topic, &facts, &sources, &mut outcome).await?;
+        let facts = Facts { site: &facts, sources: &sources };
+        for going in self.histories(&stale, all, &facts, &mut outcome).await? {
+            self.topic(&going, &facts, &mut outcome).await?;
         }
         Ok(outcome)
     }
@@ -112,27 +113,17 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
         Ok(())
     }
 
-    async fn topic(
-        &self,
-        topic: &Topic,
-        facts: &SiteFacts,
-        sources: &[SourceLine],
-        outcome: &mut Outcome,
-    ) -> Result<(), PublishError> {
-        // There is no history yet that everything has to be shown until.
-        let selected = self.select(topic, &BTreeSet::new(), outcome).await?;
+    async fn topic(&self, going: &Going<'_>, facts: &Facts<'_>, outcome: &mut Outcome) -> Result<(), PublishError> {
+        let topic = going.topic;
+        let selected = self.select(going, outcome).await?;
         let mut entries = Vec::with_capacity(selected.len());
         for Selected { found, post, related } in selected {
             let change = if topic.changes { self.change(&post, &found).await? } else { None };
-            entries.push(Published { related, ..published(post, change, &found, facts, sources) });
+            entries.push(Published { related, ..published(post, change, &found, facts.site, facts.sources) });
         }
-        let gone = self
-            .index
-            .taken_down(&topic.id, TOMBSTONES)
-            .await?
-            .into_iter()
-            .map(|entry| Deleted { id: entry.id.unwrap_or_else(|| entry_id(facts, entry.key)), when: entry.when });
-        let bytes = output::atom(&self.channel(topic, facts), &entries, &gone.collect::<Vec<_>>());
+        let gone = self.index.taken_down(&topic.id, TOMBSTONES).await?;
+        let gone: Vec<Deleted> = gone.iter().map(|takedown| told(takedown, facts)).collect();
+        let bytes = output::atom(&self.channel(going, facts.site), &entries, &gone);
         if self.site.replace(&atom_path(topic), &bytes)? == Replaced::Changed {
             outcome.changed += 1;
         }
@@ -166,10 +157,11 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
         }
     }
 
-    fn channel(&self, topic: &Topic, facts: &SiteFacts) -> Channel {
-        let site = &self.config.site;
+    fn channel(&self, going: &Going<'_>, facts: &SiteFacts) -> Channel {
+        let (site, topic) = (&self.config.site, going.topic);
         Channel {
-            id: tag(facts, &format!("topic/{}", topic.id)),
+            id: topic_id(facts, topic),
+            previous: going.newest().map(|path| format!("{}{path}", site.url)),
             title: topic.title.clone(),
             publisher: site.author.clone().unwrap_or_else(|| site.title.clone()),
             language: site.language.clone(),
@@ -188,6 +180,10 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
             site.url, site.author, site.language, site.title
         ))
     }
+}
+
+fn topic_id(facts: &SiteFacts, topic: &Topic) -> String {
+    tag(facts, &format!("topic/{}", topic.id))
 }
 
 fn atom_path(topic: &Topic) -> String {

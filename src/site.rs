@@ -50,6 +50,32 @@ impl Site {
         matches!(self.disk.length(&self.root.join(relative)), Ok(Some(_)))
     }
 
+    /// A published file.
+    pub fn read(&self, relative: &str) -> Result<Vec<u8>, SiteError> {
+        let path = self.root.join(relative);
+        self.disk.read(&path, 0).map_err(|e| failed(&path, "read", e))
+    }
+
+    /// The files below a folder, sorted, without those that are being written.
+    pub fn files(&self, folder: &str) -> Result<Vec<String>, SiteError> {
+        let path = self.root.join(folder);
+        let mut files = Vec::new();
+        for entry in self.disk.list(&path).map_err(|e| failed(&path, "read", e))? {
+            let name = entry.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+            let relative = format!("{folder}/{name}");
+            if name.starts_with('.') {
+                continue;
+            }
+            if self.disk.is_folder(&entry).map_err(|e| failed(&entry, "read", e))? {
+                files.extend(self.files(&relative)?);
+            } else {
+                files.push(relative);
+            }
+        }
+        files.sort();
+        Ok(files)
+    }
+
     /// Replaces a file by rename, so that a reader sees a complete one at every instant.
     pub fn replace(&self, relative: &str, bytes: &[u8]) -> Result<Replaced, SiteError> {
         if !self.founded.load(Ordering::Relaxed) {

@@ -143,6 +143,7 @@ fn source() -> FeedSource {
         tags: vec![],
         dedup: Dedup::Auto,
         revisions: Revisions::Keep,
+        access: feedmill::model::Access::default(),
     }
 }
 

@@ -10,6 +10,7 @@ use crate::house::files;
 const FLOORS: &[(&str, u8)] = &[
     ("model", 0),
     ("config", 1),
+    ("history", 1),
     ("identity", 1),
     ("normalize", 1),
     ("output", 1),
@@ -17,6 +18,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("post", 1),
     ("read", 1),
     ("schedule", 1),
+    ("pace", 1),
     ("topic", 1),
     ("archive", 2),
     ("clock", 2),
@@ -39,7 +41,17 @@ const FLOORS: &[(&str, u8)] = &[
 /// Which files may name an outside crate.
 const DOORS: &[(&str, &[&str])] = &[
     ("feed_rs", &["read/parse.rs"]),
-    ("reqwest", &["fetch/http.rs"]),
+    (
+        "reqwest",
+        &[
+            "fetch/http.rs",
+            "fetch/http/clients.rs",
+            "fetch/http/freshness.rs",
+            "fetch/http/headers.rs",
+            "fetch/http/resolver.rs",
+            "fetch/http/trouble.rs",
+        ],
+    ),
     ("sled", &["index/sled.rs", "index/sled/entries.rs", "index/sled/state.rs", "index/sled/store.rs"]),
     ("atom_syndication", &["output/atom.rs"]),
     ("cron", &["schedule.rs"]),
@@ -50,7 +62,9 @@ const DOORS: &[(&str, &[&str])] = &[
     ("rustix", &["archive/folder.rs", "disk.rs", "fetch/file.rs", "serve/files.rs"]),
     ("hanconv", &["topic/form.rs"]),
     ("similar", &["output/diff.rs"]),
-    ("zstd", &["archive/raw.rs"]),
+    ("zstd", &["archive/raw.rs", "fetch/decode.rs", "fetch/decode/held.rs"]),
+    ("brotli_decompressor", &["fetch/decode.rs"]),
+    ("psl", &["poll/address.rs"]),
     ("indicatif", &["cli.rs"]),
     ("clap", &["cli.rs", "main.rs"]),
     ("glob", &["app.rs"]),

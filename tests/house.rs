@@ -30,6 +30,8 @@ impl Page {
 /// A request as the server saw it.
 #[derive(Clone, Debug)]
 pub struct Request {
+    /// `host/path`, as the request named them.
+    pub to: String,
     pub headers: BTreeMap<String, String>,
 }
 
@@ -66,7 +68,7 @@ impl House {
         let server = &self.server.address;
         let text = format!(
             "site: {{ title: Test, url: 'https://news.example.org/' }}\n\
-             fetch: {{ allow: ['{server}'], min_interval: 0s }}\n{}\n",
+             fetch: {{ allow: ['{server}'], min_interval: 0s, host_delay: 0s }}\n{}\n",
             rest.replace("{server}", &format!("http://{server}"))
         );
         self.write("config.yaml", text.as_bytes())
@@ -91,6 +93,11 @@ impl House {
     pub fn serves_fresh(&self, path: &str, make: impl Fn() -> Page + Send + Sync + 'static) -> &Self {
         self.server.pages.lock().expect("pages").insert(path.to_owned(), Arc::new(make));
         self
+    }
+
+    /// Host and port of the server.
+    pub fn server(&self) -> &str {
+        &self.server.address
     }
 
     /// Requests so far.
@@ -244,7 +251,7 @@ fn answer(stream: &TcpStream, pages: &Mutex<HashMap<String, Press>>, log: &Mutex
         let Some((name, value)) = line.trim_end().split_once(": ") else { break };
         headers.insert(name.to_ascii_lowercase(), value.to_owned());
     }
-    log.lock().ok()?.push(Request { headers: headers.clone() });
+    log.lock().ok()?.push(Request { to: format!("{}{path}", headers.get("host")?), headers: headers.clone() });
     let press = pages.lock().ok()?.get(&path).cloned();
     let page = match press {
         Some(press) => press(),

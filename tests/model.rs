@@ -114,6 +114,7 @@ fn operation() -> impl Strategy<Value = Operation> {
             polled,
             last_new: polled,
             failures,
+            ..FeedState::default()
         });
     prop_oneof![
         8 => commit,

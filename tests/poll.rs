@@ -96,7 +96,7 @@ fn an_unreachable_feed_is_a_failure_of_its_own() {
     house.write(
         "config.yaml",
         format!(
-            "site: {{ url: 'https://n.example.org/' }}\nfetch: {{ allow: ['127.0.0.1:{port}'], min_interval: 0s }}\n\
+            "site: {{ url: 'https://n.example.org/' }}\nfetch: {{ allow: ['127.0.0.1:{port}'], min_interval: 0s, host_delay: 0s }}\n\
              feeds: [{{ id: gone, name: G, url: 'http://127.0.0.1:{port}/' }}]"
         )
         .as_bytes(),

@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard};
 
+use feedmill::history::History;
 use feedmill::identity::{Alias, Identity, Known};
 use feedmill::index::{Committed, FeedState, Index, IndexError, Takedown};
 use feedmill::model::{EntryKey, FeedId, Fingerprint, Found, LedgerPosition, Record, Timestamp, TopicId};
@@ -23,6 +24,8 @@ pub struct Memory {
     pub ledger: LedgerPosition,
     pub published: BTreeMap<TopicId, Fingerprint>,
     pub feeds: BTreeMap<FeedId, FeedState>,
+    /// By generation.
+    pub histories: BTreeMap<String, History>,
 }
 
 /// How far a commit came that was cut short: the steps come in this order.
@@ -137,6 +140,7 @@ impl Memory {
     pub fn forget_ledger(&mut self) {
         self.ledger.clear();
         self.published.clear();
+        self.histories.clear();
     }
 
     pub fn clear(&mut self) {
@@ -228,6 +232,22 @@ impl Index for Twin {
 
     async fn put_published(&self, topic: &TopicId, from: Fingerprint) -> Result<(), IndexError> {
         self.memory().published.insert(topic.clone(), from);
+        Ok(())
+    }
+
+    async fn members(&self, rule: Fingerprint, entries: Vec<(Timestamp, EntryKey)>) -> Result<Vec<bool>, IndexError> {
+        let memory = self.memory();
+        let members = memory.order.get(&rule);
+        let is_member = |(date, key)| members.is_some_and(|members| members.contains(&(Reverse(date), key)));
+        Ok(entries.into_iter().map(is_member).collect())
+    }
+
+    async fn history(&self, generation: &str) -> Result<Option<History>, IndexError> {
+        Ok(self.memory().histories.get(generation).cloned())
+    }
+
+    async fn put_history(&self, generation: &str, history: History) -> Result<(), IndexError> {
+        self.memory().histories.insert(generation.to_owned(), history);
         Ok(())
     }
 

@@ -12,6 +12,8 @@ use feedmill::index::SledIndex;
 use feedmill::model::{FeedSource, Post, Timestamp, Validators};
 use feedmill::poll::{FeedReport, Options, Poller, Stop};
 use feedmill::post;
+use feedmill::publish::Publisher;
+use feedmill::site::Site;
 
 /// Serves documents by feed id, always whole.
 #[derive(Default)]
@@ -25,6 +27,7 @@ impl Fetch for Documents {
             base: source.url.clone(),
             status: 200,
             validators: Validators::default(),
+            freshness: None,
             headers: vec![],
             moved: None,
         }))
@@ -55,7 +58,7 @@ impl World {
     /// With feeds and topics as in a config file.
     pub fn new(rest: &str) -> Self {
         let home = tempfile::tempdir().expect("folder");
-        let text = format!("site: {{ url: 'https://news.example.net/' }}\n{rest}");
+        let text = format!("site: {{ url: 'https://news.example.net/' }}\nfetch: {{ host_delay: 0s }}\n{rest}");
         let config = config::read(&[Source { name: "c", text: &text }], &|_| None).expect("config");
         let poller = Poller {
             fetch: Arc::default(),
@@ -90,6 +93,14 @@ impl World {
         let feeds = self.poller.config.feeds.iter().collect();
         let options = Options { force: true, dry_run: false };
         self.runtime.block_on(self.poller.all(feeds, options, Stop::new().1, |_| {})).expect("poll")
+    }
+
+    /// Publishes what changed; the published files lie in `public`.
+    pub fn publish(&self) {
+        let site = Site::new(self.home.path().join("public"));
+        let Poller { config, index, archive, clock, .. } = &self.poller;
+        let publisher = Publisher { config, index: &**index, archive: &**archive, site: &site };
+        self.runtime.block_on(publisher.topics(&config.topics, false, clock.now())).expect("published");
     }
 
     /// Serves a document as the only feed and polls.

@@ -6,10 +6,13 @@ use std::path::{Path, PathBuf};
 use super::folder::{failed, unread};
 use super::{ArchiveError, Line};
 use crate::disk::Disk;
-use crate::model::LedgerPosition;
+use crate::model::{LedgerPosition, Timestamp};
 
 /// The ledger's end is looked for in blocks of this size (bytes), doubled until it is found.
 const BLOCK: u64 = 64 << 10;
+
+/// The ledger is read in blocks of this size (bytes) where nobody needs all of it.
+const LARGE: usize = 4 << 20;
 
 /// A file that is written, but not part of the archive yet.
 pub(super) struct Pending {
@@ -88,6 +91,14 @@ impl<'a> LedgerFiles<'a> {
         Ok(files)
     }
 
+    /// The file that a line of this time goes into: its month's, but never an older one than there is, so that the
+    /// order of the files is the order of writing.
+    pub(super) fn file_for(&self, seen: Timestamp) -> Result<String, ArchiveError> {
+        let own = format!("{}.jsonl", seen.month());
+        let newest = self.months()?.pop().map(|path| file_name(&path));
+        Ok(newest.filter(|newest| *newest > own).unwrap_or(own))
+    }
+
     /// Cuts off what a crash left behind the last whole line; says of how many files.
     pub(super) fn cut_torn(&self) -> Result<usize, ArchiveError> {
         let mut cut = 0;
@@ -123,6 +134,37 @@ impl<'a> LedgerFiles<'a> {
             lines.extend(whole_lines(&bytes).filter_map(|(_, line)| serde_json::from_slice(line).ok()));
         }
         Ok(lines)
+    }
+
+    /// The next lines that a position does not know, some of them, and the position behind them. There are no more when
+    /// the position stays where it was.
+    pub(super) fn some_lines_after(&self, known: &LedgerPosition) -> Result<(Vec<Line>, LedgerPosition), ArchiveError> {
+        let (mut lines, mut position) = (Vec::new(), known.clone());
+        for path in self.months()? {
+            let name = file_name(&path);
+            let start = known.iter().find(|(file, _)| *file == name).map_or(0, |(_, length)| *length);
+            let mut most = LARGE;
+            let bytes = loop {
+                let bytes = self.disk.read_part(&path, start, most).map_err(|e| unread(&path, e))?;
+                // A line that is longer than the block.
+                if bytes.len() < most || bytes.contains(&b'\n') {
+                    break bytes;
+                }
+                most *= 2;
+            };
+            let mut whole = start;
+            for (at, line) in whole_lines(&bytes) {
+                whole = start + (at + line.len() + 1) as u64;
+                lines.extend(serde_json::from_slice::<Line>(line).ok());
+            }
+            if whole > start {
+                position.retain(|(file, _)| *file != name);
+                position.push((name, whole));
+                position.sort();
+                return Ok((lines, position));
+            }
+        }
+        Ok((lines, position))
     }
 
     /// The last batch: the lines at the end that were written at the same time for the same feed.

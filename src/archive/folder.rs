@@ -137,7 +137,10 @@ impl FolderArchive {
             ledger.append("sources.jsonl", std::slice::from_ref(source), pending)?;
         }
         if let Some(first) = lines.first() {
-            ledger.append(&format!("{}.jsonl", first.seen.month()), &lines, pending)?;
+            ledger.append(&ledger.file_for(first.seen)?, &lines, pending)?;
+        }
+        if let Some(first) = batch.feeds.first() {
+            ledger.append(&ledger.file_for(first.seen)?, &batch.feeds, pending)?;
         }
         if pending.iter().any(|file| file.is_ledger) {
             folders.insert(ledger.folder());
@@ -518,6 +521,11 @@ impl Archive for FolderArchive {
     async fn lines_after(&self, known: &LedgerPosition) -> Result<Vec<Line>, ArchiveError> {
         let known = known.clone();
         self.blocking(move |archive| archive.ledger_files().lines_after(&known)).await
+    }
+
+    async fn some_lines_after(&self, known: &LedgerPosition) -> Result<(Vec<Line>, LedgerPosition), ArchiveError> {
+        let known = known.clone();
+        self.blocking(move |archive| archive.ledger_files().some_lines_after(&known)).await
     }
 
     async fn sources(&self) -> Result<Vec<SourceLine>, ArchiveError> {

@@ -92,6 +92,30 @@ impl Line {
     }
 }
 
+/// What a ledger line about a feed, and no entry, tells.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FeedOp {
+    /// It has a new address.
+    Moved,
+    /// Its address answered 410 Gone.
+    Gone,
+}
+
+/// A line of the ledger that is about a feed; whoever reads entries passes it over, for it has no key.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct FeedLine {
+    /// What it tells.
+    pub op: FeedOp,
+    /// When it was written (RFC 3339, milliseconds).
+    #[serde(with = "moment")]
+    pub seen: Timestamp,
+    /// The feed's id in the config.
+    pub feed: String,
+    /// The new address, or the one that is gone.
+    pub url: String,
+}
+
 /// What a source said about itself from a time on.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct SourceLine {
@@ -102,7 +126,7 @@ pub struct SourceLine {
     pub feed: String,
     /// The feed's name in the config.
     pub name: String,
-    /// Where it was fetched; absent for a file of the operator's disk.
+    /// Where it was fetched; absent for a file of the operator's disk and an address with a key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub url: Option<String>,
     /// Its title.

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 
 pub use folder::FolderArchive;
 pub(crate) use folder::sha256_hex;
-pub use ledger::{Line, Op, SourceLine};
+pub use ledger::{FeedLine, FeedOp, Line, Op, SourceLine};
 pub use raw::{RawAnswer, RawFragment, RawPoll};
 
 use crate::model::{EntryKey, LedgerPosition, Post, PostPath, Timestamp};
@@ -109,6 +109,8 @@ pub struct Batch {
     pub adopted: Vec<Adopted>,
     /// Ledger lines that belong to no post of this batch.
     pub notes: Vec<Line>,
+    /// Ledger lines that are about feeds.
+    pub feeds: Vec<FeedLine>,
     /// What the source says about itself, when that changed.
     pub source: Option<SourceLine>,
     /// Where the new and revised entries came from, as received.
@@ -118,7 +120,11 @@ pub struct Batch {
 impl Batch {
     /// True when there is nothing to write.
     pub fn is_empty(&self) -> bool {
-        self.posts.is_empty() && self.adopted.is_empty() && self.notes.is_empty() && self.source.is_none()
+        self.posts.is_empty()
+            && self.adopted.is_empty()
+            && self.notes.is_empty()
+            && self.feeds.is_empty()
+            && self.source.is_none()
     }
 }
 
@@ -172,6 +178,12 @@ pub trait Archive: Send + Sync {
     fn position(&self) -> impl Future<Output = Result<LedgerPosition, ArchiveError>> + Send;
     /// The ledger lines after a position, in order of writing; torn lines are left out.
     fn lines_after(&self, known: &LedgerPosition) -> impl Future<Output = Result<Vec<Line>, ArchiveError>> + Send;
+    /// The next lines after a position, a few megabytes of them, and the position behind them; it stays the same when
+    /// there are no more. A whole ledger may be larger than memory.
+    fn some_lines_after(
+        &self,
+        known: &LedgerPosition,
+    ) -> impl Future<Output = Result<(Vec<Line>, LedgerPosition), ArchiveError>> + Send;
     /// All lines about sources, oldest first.
     fn sources(&self) -> impl Future<Output = Result<Vec<SourceLine>, ArchiveError>> + Send;
     /// The site's facts; at the first run made from authority and day.

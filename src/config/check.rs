@@ -15,7 +15,7 @@ use super::notes::{Notes, Spot, Taken, quote};
 use super::raw::Node;
 use super::values::{self, Bad};
 use super::{Config, Feed, Fetch, Server, Site, Storage};
-use crate::model::{Dedup, FeedId, FeedSelection, FeedSource, Place, Revisions, Topic};
+use crate::model::{Access, Dedup, FeedId, FeedSelection, FeedSource, Login, Password, Place, Revisions, Route, Topic};
 use crate::normalize::html::Cuts;
 use crate::post::Layout;
 use crate::read::Hints;
@@ -138,13 +138,23 @@ fn server(keys: &mut Keys<'_>) -> Server {
 }
 
 fn fetch(keys: &mut Keys<'_>, site_url: &str) -> Fetch {
+    let moment = || values::duration(Duration::from_millis(1)..=DAY / 24);
     Fetch {
         concurrency: keys.or("concurrency", 64, values::number(1..=1000)),
-        timeout: keys.or("timeout", 30 * SECOND, values::duration(Duration::from_millis(1)..=DAY / 24)),
+        per_host: keys.or("per_host", 1, values::number(1..=1000)),
+        host_delay: keys.or("host_delay", SECOND, values::duration(Duration::ZERO..=DAY / 24)),
+        timeout: keys.or("timeout", 30 * SECOND, moment()),
+        first_byte: keys.or("first_byte", 15 * SECOND, moment()),
+        min_rate: keys.or("min_rate", 512, values::rate(0..=1 << 30)),
         max_body: keys.or("max_body", 64 << 20, values::size(1..=4 << 30)),
         user_agent: keys.or("user_agent", format!("feedmill/{} (+{site_url})", env!("CARGO_PKG_VERSION")), |text| {
             values::user_agent(text, site_url)
         }),
+        proxy: match keys.or("proxy", Route::Direct, values::route) {
+            Route::Through(proxy) => Some(proxy),
+            Route::Usual | Route::Direct => None,
+        },
+        ca_file: keys.optional("ca_file", values::path),
         allow: keys.list("allow", values::allow),
         min_interval: keys.or("min_interval", 15 * 60 * SECOND, values::duration(Duration::ZERO..=31 * DAY)),
     }
@@ -200,6 +210,7 @@ fn feed(keys: &mut Keys<'_>, default: &Rhythm, seen: &mut Seen) -> Option<Feed> 
     let schedule = feed_schedule(keys, default);
     let cuts = cuts(keys);
     let encoding = keys.optional("encoding", values::encoding);
+    let access = access(keys, Path::new(&folder));
     let max_entries = keys.or("max_entries", Hints::MAX_ENTRIES, values::number(1..=10_000_000));
 
     // A bad id counts too, or each topic that names it would be a second problem.
@@ -212,8 +223,43 @@ fn feed(keys: &mut Keys<'_>, default: &Rhythm, seen: &mut Seen) -> Option<Feed> 
     if let Some(url) = &url {
         keys.unique("url", url.as_str().to_owned(), &mut seen.feed_urls, "another feed has this address");
     }
-    let source = FeedSource { id: id?, name: name?, url: url?, language, tags, dedup, revisions };
+    let source = FeedSource { id: id?, name: name?, url: url?, language, tags, dedup, revisions, access };
     Some(Feed { source, enabled, schedule: schedule?, cuts: cuts?, encoding, max_entries })
+}
+
+fn access(keys: &mut Keys<'_>, folder: &Path) -> Access {
+    let headers = keys.named("headers", values::header);
+    let login = login(keys);
+    if login.is_some() && headers.iter().any(|(name, _)| name == "authorization") {
+        keys.refuse("headers", "`username` makes the header `Authorization`; keep one of the two");
+    }
+    let mirrors = keys.list("mirrors", |text| values::feed_url(text, folder));
+    let mut addresses = keys.texts("url").into_iter().chain(keys.texts("mirrors"));
+    let secret_address = addresses.any(|(text, _)| values::holds_key(text));
+    let route = keys.or("proxy", Route::Usual, values::route);
+    Access { headers, login, route, secret_address, mirrors }
+}
+
+/// `username` with `password_file` or `password`.
+fn login(keys: &mut Keys<'_>) -> Option<Login> {
+    let username = keys.optional("username", values::username);
+    let file = keys.optional("password_file", |text| values::path(text).map(Password::File));
+    // The config lies in backups and in git.
+    let is_typed = keys.texts("password").iter().any(|(text, _)| !text.contains("${"));
+    if is_typed {
+        keys.refuse("password", "a password does not stand in a config; use `${NAME}` or `password_file`");
+    }
+    let given = if is_typed { None } else { keys.optional("password", values::password) };
+
+    let (has_name, has_file, has_word) = (keys.has("username"), keys.has("password_file"), keys.has("password"));
+    match (has_name, has_file, has_word) {
+        (_, true, true) => keys.refuse("password", "`password_file` says it too; keep one of the two"),
+        (true, false, false) => keys.refuse("username", "`password_file` or `password: ${NAME}` is missing"),
+        (false, true, false) => keys.refuse("password_file", "`username` is missing"),
+        (false, false, true) => keys.refuse("password", "`username` is missing"),
+        _ => {}
+    }
+    Some(Login { username: username?, password: file.or(given)? })
 }
 
 fn cuts(keys: &mut Keys<'_>) -> Option<Cuts> {

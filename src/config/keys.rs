@@ -117,6 +117,34 @@ impl<'a> Keys<'a> {
         }
     }
 
+    /// A mapping of texts whose keys are names of the operator's choice; empty when not written.
+    pub fn named<T>(
+        &mut self,
+        key: &'static str,
+        read: impl Fn(&str, &str) -> Result<(String, T), Bad>,
+    ) -> Vec<(String, T)> {
+        let Some(entry) = self.find(key) else { return Vec::new() };
+        let Value::Map(entries) = &entry.node.value else {
+            self.refuse(key, format!("expected a mapping, found {}", name_of(&entry.node.value)));
+            return Vec::new();
+        };
+        let mut named: Vec<(String, T)> = Vec::new();
+        for entry in entries {
+            let spot =
+                Spot { number: entry.best_number(), ..self.spot_of(key).key(quote(&entry.key).trim_matches('`')) };
+            let Value::Text(text) = &entry.node.value else {
+                self.notes.add(&spot, format!("expected a text, found {}", name_of(&entry.node.value)));
+                continue;
+            };
+            let Some((name, value)) = self.value(&spot, text, |text| read(&entry.key, text)) else { continue };
+            if named.iter().any(|(other, _)| *other == name) {
+                self.notes.add(&spot, "stands twice");
+            }
+            named.push((name, value));
+        }
+        named
+    }
+
     /// A mapping; when it is not written, one without keys.
     pub fn section<T>(&mut self, key: &'static str, read: impl FnOnce(&mut Keys<'a>) -> T) -> T {
         let node = self.find(key).map(|entry| &entry.node);
@@ -152,6 +180,11 @@ impl<'a> Keys<'a> {
             Value::Text(text) => values::fill(text, self.notes.env).ok(),
             _ => None,
         }
+    }
+
+    /// True when a key has a value, right or wrong.
+    pub fn has(&mut self, key: &'static str) -> bool {
+        self.find(key).is_some()
     }
 
     /// Notes `sentence` if the value was taken before, else takes it.

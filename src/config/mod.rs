@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::model::{FeedSource, Topic};
+use crate::model::{FeedSource, Proxy, Topic};
 use crate::normalize::html::Cuts;
 use crate::post::Layout;
 use crate::schedule::Schedule;
@@ -94,12 +94,24 @@ pub struct Server {
 pub struct Fetch {
     /// Feeds polled at the same time, 1 to 1,000.
     pub concurrency: usize,
+    /// Of these, at one host; 1 to 1,000.
+    pub per_host: usize,
+    /// Between two requests to one host.
+    pub host_delay: Duration,
     /// For a whole exchange; never zero.
     pub timeout: Duration,
+    /// From a request to the head of its answer; never zero.
+    pub first_byte: Duration,
+    /// Bytes a second that a body must bring on average over ten seconds; 0 for any.
+    pub min_rate: u64,
     /// Largest answer in bytes, after decompression; never zero.
     pub max_body: u64,
     /// Printable ASCII.
     pub user_agent: String,
+    /// The way to all servers of feeds that do not say otherwise.
+    pub proxy: Option<Proxy>,
+    /// Certificates (PEM) that are trusted besides those of the system.
+    pub ca_file: Option<PathBuf>,
     /// Private addresses that may be polled all the same.
     pub allow: Vec<Allow>,
     /// Between two polls of a feed; zero means no limit.

@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use url::{Host, Url};
 
 use super::{Allow, units};
-use crate::model::{Dedup, FeedId, Pattern, Place, Revisions, TopicId};
+use crate::model::{Dedup, FeedId, Password, Pattern, Place, Proxy, Revisions, Route, Secret, TopicId};
 use crate::post::Layout;
 use crate::read;
 
@@ -104,6 +104,15 @@ pub(super) fn size(range: RangeInclusive<u64>) -> impl Fn(&str) -> Result<u64, B
         None => bad("not a size; write it like `64MiB`, `500KB` or `1000` (bytes)"),
         Some(bytes) if range.contains(&bytes) => Ok(bytes),
         Some(_) => bad(format!("must be from {} to {} bytes", range.start(), range.end())),
+    }
+}
+
+/// Bytes a second.
+pub(super) fn rate(range: RangeInclusive<u64>) -> impl Fn(&str) -> Result<u64, Bad> {
+    move |text| match text.strip_suffix("/s").and_then(units::size) {
+        None => bad("not a rate; write it like `512B/s` or `2KiB/s`"),
+        Some(bytes) if range.contains(&bytes) => Ok(bytes),
+        Some(_) => bad(format!("must be from {} to {} bytes a second", range.start(), range.end())),
     }
 }
 
@@ -257,6 +266,67 @@ pub(super) fn user_agent(template: &str, site: &str) -> Result<String, Bad> {
     Ok(agent.trim().to_owned())
 }
 
+/// What the fetcher says itself, or what belongs to a single connection.
+const NOT_YOURS: [&str; 14] = [
+    "accept-encoding",
+    "connection",
+    "content-length",
+    "expect",
+    "host",
+    "if-modified-since",
+    "if-none-match",
+    "keep-alive",
+    "proxy-authorization",
+    "proxy-connection",
+    "range",
+    "te",
+    "transfer-encoding",
+    "upgrade",
+];
+
+/// A header of a request, its name in lower case.
+pub(super) fn header(name: &str, text: &str) -> Result<(String, Secret), Bad> {
+    let is_sign = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    if name.is_empty() || !name.bytes().all(is_sign) {
+        return hidden("this is no name of a header");
+    }
+    let name = name.to_ascii_lowercase();
+    if NOT_YOURS.contains(&name.as_str()) {
+        return hidden("feedmill says this itself; remove the header");
+    }
+    if text.contains(|c: char| !matches!(c, ' '..='~')) {
+        return hidden("a header may hold printable ASCII only");
+    }
+    Ok((name, Secret::new(text.trim())))
+}
+
+/// A name for Basic authentication (RFC 7617).
+pub(super) fn username(text: &str) -> Result<String, Bad> {
+    if text.contains(|c: char| c == ':' || c.is_control()) {
+        return hidden("a name to log in with holds no `:` and is a single line");
+    }
+    Ok(text.to_owned())
+}
+
+pub(super) fn password(text: &str) -> Result<Password, Bad> {
+    if text.contains(char::is_control) {
+        return hidden("a password is a single line");
+    }
+    Ok(Password::Given(Secret::new(text)))
+}
+
+/// The way to a server: a proxy, or `none`.
+pub(super) fn route(text: &str) -> Result<Route, Bad> {
+    if matches!(text, "none" | "direct") {
+        return Ok(Route::Direct);
+    }
+    let proxy = Url::parse(text.trim()).ok().and_then(Proxy::new);
+    proxy.map_or_else(|| hidden(BAD_PROXY), |proxy| Ok(Route::Through(proxy)))
+}
+
+const BAD_PROXY: &str = "not a proxy; write it like `socks5h://127.0.0.1:9050` or `http://proxy.example.org:3128` \
+                         (http, https, socks5 or socks5h), or `none`";
+
 /// Fills in `${NAME}`; `$${` is a plain `${`.
 pub(super) fn fill(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<String, String> {
     let mut filled = String::new();
@@ -283,6 +353,16 @@ pub(super) fn fill(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<S
     }
     filled.push_str(rest);
     if unset.is_empty() { Ok(filled) } else { Err(format!("not set in the environment: {}", unset.join(", "))) }
+}
+
+/// True for an address with a variable behind its host.
+pub(super) fn holds_key(address: &str) -> bool {
+    let address = address.replace("$${", "");
+    let behind = address.split_once("://").map_or(address.as_str(), |(before, rest)| {
+        let host = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        if before.contains("${") { before } else { rest.get(host..).unwrap_or_default() }
+    });
+    behind.contains("${")
 }
 
 fn is_variable(name: &str) -> bool {

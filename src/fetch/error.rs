@@ -43,6 +43,16 @@ pub enum FetchError {
         /// What the system said.
         cause: String,
     },
+    /// No connection through a proxy.
+    #[error("no connection to `{at}` through the proxy `{proxy}`: {cause}")]
+    Proxy {
+        /// Host and port.
+        at: String,
+        /// The proxy, without name and password.
+        proxy: String,
+        /// What the system or the proxy said, and the next step.
+        cause: String,
+    },
     /// A connection, but no encrypted one.
     #[error("no secure connection to `{at}`: {cause}")]
     Tls {
@@ -60,6 +70,24 @@ pub enum FetchError {
         stage: Stage,
         /// The limit that was passed.
         limit: Duration,
+    },
+    /// It keeps coming, but hardly.
+    #[error("`{at}` is too slow: {bytes} bytes within {within:?}; it is asked again next time")]
+    Slow {
+        /// Host and port.
+        at: String,
+        /// What came.
+        bytes: u64,
+        /// In how long.
+        within: Duration,
+    },
+    /// The head of the answer has no end, or a very distant one.
+    #[error("`{at}` sends a head that is too long, more than {limit} lines or 400 KiB; is it a feed's server?")]
+    Headers {
+        /// Host and port.
+        at: String,
+        /// How many lines are taken.
+        limit: usize,
     },
     /// The connection ended before an answer came.
     #[error("`{at}` broke the connection off without an answer: {cause}")]
@@ -117,18 +145,26 @@ pub enum FetchError {
         /// `fetch.max_body`, in bytes.
         limit: u64,
     },
+    /// The body is a film, or an archive of programs.
+    #[error("`{url}` brings data that no text can be, {bytes} bytes of it; is it a feed's address?")]
+    NoText {
+        /// The address.
+        url: String,
+        /// How much came.
+        bytes: u64,
+    },
     /// The body ended early.
     #[error("`{url}` was cut off after {received} bytes: {cause}")]
     Cut {
         /// The address.
         url: String,
         /// How many bytes had come, decoded.
-        received: usize,
+        received: u64,
         /// What the HTTP library said.
         cause: String,
     },
     /// The body is not what its Content-Encoding says.
-    #[error("`{url}` cannot be decompressed: {cause}")]
+    #[error("`{url}` cannot be decompressed: {cause}; its server has to mend that")]
     Encoding {
         /// The address.
         url: String,
@@ -150,7 +186,9 @@ pub enum FetchError {
 pub enum Stage {
     /// Name resolution, TCP and TLS.
     Connecting,
-    /// The first line of an answer.
+    /// The head of an answer, counted from its request.
+    FirstByte,
+    /// The head of an answer, when redirects have used up the time.
     Answer,
     /// The rest of the body.
     Body,
@@ -159,7 +197,7 @@ pub enum Stage {
 impl Stage {
     fn setting(self) -> &'static str {
         match self {
-            Self::Connecting => "",
+            Self::Connecting | Self::FirstByte => "",
             Self::Answer | Self::Body => " (fetch.timeout)",
         }
     }
@@ -169,7 +207,7 @@ impl fmt::Display for Stage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Connecting => "no connection to",
-            Self::Answer => "no answer from",
+            Self::FirstByte | Self::Answer => "no answer from",
             Self::Body => "no complete answer from",
         })
     }
@@ -297,7 +335,9 @@ impl FetchError {
         match self {
             Self::Dns { .. }
             | Self::Connect { .. }
+            | Self::Proxy { .. }
             | Self::Timeout { .. }
+            | Self::Slow { .. }
             | Self::NoAnswer { .. }
             | Self::Empty { .. }
             | Self::Cut { .. } => true,
@@ -311,10 +351,12 @@ impl FetchError {
             | Self::Refused(_)
             | Self::Tls { .. }
             | Self::NotHttp { .. }
+            | Self::Headers { .. }
             | Self::Redirect { .. }
             | Self::NotModifiedUnasked(_)
             | Self::Partial(_)
             | Self::TooLarge { .. }
+            | Self::NoText { .. }
             | Self::Encoding { .. }
             | Self::File { .. } => false,
         }
@@ -324,6 +366,14 @@ impl FetchError {
     pub fn retry_after(&self, now: Timestamp) -> Option<Duration> {
         match self {
             Self::Status { retry_after, .. } => retry_after.map(|wish| wish.wait(now)),
+            _ => None,
+        }
+    }
+
+    /// The host that answered so, where it was an answer.
+    pub fn host(&self) -> Option<String> {
+        match self {
+            Self::Status { url, .. } => url::Url::parse(url).ok().map(|url| super::host(&url)),
             _ => None,
         }
     }

@@ -32,7 +32,7 @@ fn read(path: &Path, url: Url, known: Validators, max_body: u64) -> Result<Fetch
     let (mut file, found) = open(path).map_err(|error| failed(&error))?;
     let etag = mark(&found);
     if known.etag.as_ref() == Some(&etag) {
-        return Ok(Fetched::NotModified { validators: known });
+        return Ok(Fetched::NotModified { validators: known, freshness: None, moved: None });
     }
     let mut bytes = Vec::new();
     // One byte more than allowed tells a file that is too large from one that just fits.
@@ -49,6 +49,7 @@ fn read(path: &Path, url: Url, known: Validators, max_body: u64) -> Result<Fetch
         base: url,
         status: 200,
         validators: Validators { etag, last_modified: None },
+        freshness: None,
         headers: Vec::new(),
         moved: None,
     }))
@@ -97,7 +98,10 @@ mod tests {
         assert_eq!(body.bytes, b"0123456789");
         assert_eq!((body.status, body.content_type, body.moved), (200, None, None));
         let again = ask(&path, &body.validators).await;
-        assert_eq!(again, Ok(Fetched::NotModified { validators: body.validators.clone() }));
+        assert_eq!(
+            again,
+            Ok(Fetched::NotModified { validators: body.validators.clone(), freshness: None, moved: None })
+        );
         std::fs::write(&path, "012").unwrap();
         let Ok(Fetched::Body(changed)) = ask(&path, &body.validators).await else { panic!("no body") };
         assert_eq!(changed.bytes, b"012");

@@ -13,6 +13,7 @@ use ipnet::IpNet;
 use url::{Host, Url};
 
 use crate::config::Allow;
+use crate::model::Proxy;
 
 /// What may be asked besides the public network.
 #[derive(Clone, Debug, Default)]
@@ -37,6 +38,8 @@ pub enum Class {
     Unspecified,
     /// `127.0.0.0/8`, `::1`.
     Loopback,
+    /// `localhost`, `.local`, `.internal`: means nothing outside the network of this machine.
+    LocalName,
     /// RFC 1918, and `64:ff9b:1::/48` (RFC 8215).
     Private,
     /// `169.254.0.0/16`, `fe80::/10`.
@@ -66,6 +69,7 @@ impl fmt::Display for Class {
         f.write_str(match self {
             Self::Unspecified => "a private address (this machine)",
             Self::Loopback => "a private address (loopback)",
+            Self::LocalName => "a name of a private network",
             Self::Private => "a private address",
             Self::LinkLocal => "a private address (link-local)",
             Self::CarrierGrade => "a private address (carrier-grade NAT)",
@@ -83,10 +87,10 @@ impl fmt::Display for Class {
 
 /// A name that leads to no address that may be asked; what the resolver reports, without the port it does not know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{ip} is {class}")]
+#[error("{class}")]
 pub struct NotPublic {
-    /// The first refused address.
-    pub ip: IpAddr,
+    /// The first refused address; `None` for a name that is judged as such.
+    pub ip: Option<IpAddr>,
     /// What it is.
     pub class: Class,
 }
@@ -112,18 +116,22 @@ impl fmt::Display for Refusal {
         }
         // A name is shown with the address it leads to, and so is an address that hides another one.
         let shown = host.trim_start_matches('[').trim_end_matches(']');
-        if ip.to_string() == shown {
-            write!(f, "`{host}` is {class}")?;
-        } else {
-            write!(f, "`{host}` leads to `{ip}`, {class}")?;
+        match ip {
+            Some(ip) if ip.to_string() != shown => write!(f, "`{host}` leads to `{ip}`, {class}")?,
+            _ => write!(f, "`{host}` is {class}")?,
         }
         // Nobody's feed lives on the others.
         let may_be_ours = matches!(
             class,
-            Class::Loopback | Class::Private | Class::LinkLocal | Class::CarrierGrade | Class::UniqueLocal
+            Class::Loopback
+                | Class::LocalName
+                | Class::Private
+                | Class::LinkLocal
+                | Class::CarrierGrade
+                | Class::UniqueLocal
         );
         if may_be_ours {
-            let listed = if host.starts_with('[') { bracketed(*ip) } else { host.clone() };
+            let listed = ip.filter(|_| host.starts_with('[')).map_or_else(|| host.clone(), bracketed);
             write!(f, "; if it is yours, add `{listed}:{port}` to fetch.allow")?;
         }
         Ok(())
@@ -174,6 +182,20 @@ impl Guard {
         }
     }
 
+    /// Judges like [`Guard::judge`] what is asked through a proxy. Where a name leads is then the proxy's affair, and
+    /// nobody judges it; so names that by themselves mean a private network are refused here, and so is the proxy's.
+    pub fn judge_name(&self, url: &Url, proxy: &Proxy) -> Result<Way, Refusal> {
+        let way = self.judge(url)?;
+        let host = url.host_str().unwrap_or_default();
+        let (name, own) = (host_name(host), proxy.reveal().host_str().map(host_name));
+        if way == Way::Listed || !(is_local_name(&name) || own.as_ref() == Some(&name)) {
+            return Ok(way);
+        }
+        let found = NotPublic { ip: None, class: Class::LocalName };
+        let port = url.port_or_known_default().unwrap_or_default();
+        Err(Refusal { host: host.to_owned(), port, found, via: None })
+    }
+
     /// Judges one address, literal or looked up.
     pub fn address(&self, ip: IpAddr) -> Result<(), NotPublic> {
         let ip = unmapped(ip);
@@ -184,8 +206,16 @@ impl Guard {
             IpAddr::V4(ip) => class_v4(ip),
             IpAddr::V6(ip) => class_v6(ip),
         };
-        class.map_or(Ok(()), |class| Err(NotPublic { ip, class }))
+        class.map_or(Ok(()), |class| Err(NotPublic { ip: Some(ip), class }))
     }
+}
+
+/// RFC 6761, 6762, 8375, and `internal`, under which cloud machines find their secrets; a name without a dot is
+/// completed by whoever looks it up.
+fn is_local_name(name: &str) -> bool {
+    const LAST: [&str; 6] = ["localhost", "local", "internal", "home.arpa", "localdomain", "lan"];
+    let is_below = |last: &&str| name.strip_suffix(*last).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'));
+    name.parse::<IpAddr>().is_err() && (!name.contains('.') || LAST.iter().any(is_below))
 }
 
 /// One form for a host however it is spelled: lower case, punycode, no last dot, no brackets, no mapped IPv4.
@@ -368,6 +398,34 @@ mod tests {
     }
 
     #[test]
+    fn through_a_proxy_names_are_judged_as_such() {
+        let guard = Guard::new(&[host_port("nas.local", 80)]);
+        let proxy = Proxy::new(Url::parse("socks5://Proxy.Example.org:1080").unwrap()).unwrap();
+        let said =
+            |url: &str| guard.judge_name(&Url::parse(url).unwrap(), &proxy).map_err(|refusal| refusal.to_string());
+        for host in [
+            "localhost",
+            "LOCALHOST.",
+            "a.localhost",
+            "printer.local",
+            "metadata.google.internal",
+            "router",
+            "proxy.example.org.",
+        ] {
+            assert!(said(&format!("http://{host}/")).is_err(), "{host}");
+        }
+        for host in ["example.org", "notlocal.example", "mylocal.net", "abcdef.onion", "1.1.1.1", "[2606:4700::1111]"] {
+            assert_eq!(said(&format!("http://{host}/")), Ok(Way::Guarded), "{host}");
+        }
+        assert_eq!(said("http://nas.local/"), Ok(Way::Listed));
+        assert_eq!(
+            said("http://nas.local:81/").unwrap_err(),
+            "`nas.local` is a name of a private network; if it is yours, add `nas.local:81` to fetch.allow"
+        );
+        assert!(said("http://127.1/").is_err());
+    }
+
+    #[test]
     fn a_listed_host_passes_on_its_port_only() {
         let allow = [host_port("127.0.0.1", 9000), host_port("Printer.Example.", 80), host_port("::1", 9000)];
         for url in [
@@ -417,7 +475,7 @@ mod tests {
         let refusal = Refusal {
             host: "printer.example".to_owned(),
             port: 80,
-            found: NotPublic { ip: "192.168.1.9".parse().unwrap(), class: Class::Private },
+            found: NotPublic { ip: "192.168.1.9".parse().ok(), class: Class::Private },
             via: Some("https://a.example/feed".to_owned()),
         };
         assert_eq!(

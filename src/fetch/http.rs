@@ -3,134 +3,82 @@
 //! Redirects are followed here and not by reqwest: each hop is judged by the guard and sent through the client that
 //! fits the verdict, a redirect to another scheme is recognised, and one time limit covers all of it.
 
-use std::error::Error;
-use std::fmt::Write;
-use std::io;
-use std::net::SocketAddr;
+mod clients;
+mod freshness;
+mod headers;
+mod resolver;
+mod trouble;
+
 use std::sync::Arc;
 use std::time::Duration;
 
-use reqwest::header::{self, HeaderMap, HeaderName, HeaderValue};
-use reqwest::{Client, ClientBuilder, Response, StatusCode};
+use reqwest::header::{self, HeaderName, HeaderValue};
+use reqwest::{RequestBuilder, Response, StatusCode};
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
-use super::error::{FetchError, RedirectTrouble, RetryAfter, Stage, Status, words};
+use self::clients::{Clients, Pair};
+use self::freshness::freshness;
+use self::headers::{as_received, kept, target, text, validators};
+use self::resolver::Lookup;
+use self::trouble::{broken, find, unsent};
+use super::decode::{DecodeError, Decoder};
+use super::error::{FetchError, RedirectTrouble, RetryAfter, Stage, Status};
 use super::guard::{Guard, NotPublic, Refusal, Way};
+use super::hosts::{Hosts, Turn};
+use super::login;
 use super::shown::shown;
-use super::{Body, Fetch, Fetched, Limits};
-use crate::model::{FeedSource, Validators};
+use super::{Body, Fetch, Fetched, Limits, MinRate};
+use crate::model::{FeedSource, Proxy, Route, Secret, Validators};
 
-/// Feeds first, anything else rather than nothing: some servers answer 406 to a list without `*/*`.
-const ACCEPT: &str = "application/atom+xml, application/rss+xml, application/feed+json;q=0.9, \
-                      application/rdf+xml;q=0.9, application/xml;q=0.8, text/xml;q=0.8, */*;q=0.5";
 /// Redirects of one fetch.
 const MAX_HOPS: usize = 10;
 /// Name resolution, TCP and TLS of one hop.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
-/// A connection is kept for the other feeds of a host, not for the next round.
-const IDLE_LIMIT: Duration = Duration::from_secs(15);
-/// A longer `ETag` is none, and sending it back would earn a 431. In bytes.
-const MAX_VALIDATOR: usize = 2048;
-/// A longer header value is not kept beside an entry. In bytes.
-const MAX_KEPT: usize = 4096;
-/// What a later reader of the archive may want to know of an answer. `content-encoding` is there only when it could
-/// not be undone.
-const KEPT: [HeaderName; 12] = [
-    header::DATE,
-    header::SERVER,
-    header::CONTENT_TYPE,
-    header::CONTENT_ENCODING,
-    header::CONTENT_LANGUAGE,
-    header::ETAG,
-    header::LAST_MODIFIED,
-    header::CACHE_CONTROL,
-    header::EXPIRES,
-    header::AGE,
-    header::RETRY_AFTER,
-    header::LINK,
-];
+/// Lines of a head; their bytes are bounded by hyper (about 400 KiB), and in HTTP/2 by [`MAX_HEAD`].
+const MAX_HEADERS: usize = 256;
+/// Bytes of a head in HTTP/2.
+const MAX_HEAD: u32 = 64 << 10;
 
 /// Fetches `http` and `https` feeds.
 pub struct HttpFetch {
     guard: Arc<Guard>,
-    /// Connects to what the guard lets pass.
-    guarded: Client,
-    /// Connects anywhere; asked only for hosts and ports that `fetch.allow` lists. A resolver does not learn the
-    /// port, so one client could not serve both.
-    listed: Client,
-    /// No certificate can be checked on this machine.
-    rootless: bool,
+    clients: Clients,
+    hosts: Hosts,
+    /// `fetch.proxy`.
+    proxy: Option<Proxy>,
     timeout: Duration,
+    first_byte: Duration,
+    min_rate: MinRate,
     max_body: u64,
 }
 
 impl HttpFetch {
-    /// Makes the client; fails when the User-Agent is no header value.
+    /// Makes the client; fails when the User-Agent is no header value, or `ca_file` holds no certificates.
     ///
     /// On a machine without CA certificates, as bare containers are, `http` works and `https` says what is missing.
     pub fn new(limits: &Limits) -> Result<Self, FetchError> {
-        let guard = Arc::new(Guard::new(&limits.allow));
-        let agent = HeaderValue::from_bytes(limits.user_agent.as_bytes())
-            .map_err(|_| FetchError::Setup("fetch.user_agent holds characters that no header may hold".to_owned()))?;
-        let build = |guard: Option<&Arc<Guard>>, rootless| {
-            let builder = settings(agent.clone(), CONNECT_LIMIT.min(limits.timeout));
-            let builder = match guard {
-                Some(guard) => builder.dns_resolver(Resolver { guard: guard.clone() }),
-                None => builder,
-            };
-            if rootless { builder.tls_certs_only([]).build() } else { builder.build() }
-        };
-        let setup = |error| FetchError::Setup(deepest(&error));
-        let (guarded, rootless) = match build(Some(&guard), false) {
-            Ok(client) => (client, false),
-            Err(_) => (build(Some(&guard), true).map_err(setup)?, true),
-        };
-        let listed = if guard.lists_hosts() { build(None, rootless).map_err(setup)? } else { guarded.clone() };
-        Ok(Self { guard, guarded, listed, rootless, timeout: limits.timeout, max_body: limits.max_body })
+        Self::with(limits, resolver::of_the_system())
     }
-}
 
-/// What every client has.
-fn settings(agent: HeaderValue, connect_limit: Duration) -> ClientBuilder {
-    Client::builder()
-        .user_agent(agent)
-        .default_headers(HeaderMap::from_iter([(header::ACCEPT, HeaderValue::from_static(ACCEPT))]))
-        .redirect(reqwest::redirect::Policy::none())
-        .referer(false)
-        // `http_proxy` in the environment would let the proxy choose the address.
-        .no_proxy()
-        .connect_timeout(connect_limit)
-        .pool_idle_timeout(IDLE_LIMIT)
-        .pool_max_idle_per_host(1)
-        // A server with one odd header line still has a feed.
-        .http1_ignore_invalid_headers_in_responses(true)
-        .http1_allow_spaces_after_header_name_in_responses(true)
-        .http1_allow_obsolete_multiline_headers_in_responses(true)
-}
+    /// Like [`Self::new`], with another way to look names up.
+    pub(super) fn with(limits: &Limits, lookup: Lookup) -> Result<Self, FetchError> {
+        let &Limits { timeout, first_byte, min_rate, max_body, .. } = limits;
+        let guard = Arc::new(Guard::new(&limits.allow));
+        let connect_limit = CONNECT_LIMIT.min(timeout);
+        let (agent, ca_file) = (&limits.user_agent, limits.ca_file.as_deref());
+        let clients = Clients::new(guard.clone(), lookup, agent, connect_limit, ca_file)?;
+        let hosts = Hosts::new(limits.per_host, limits.host_delay);
+        Ok(Self { guard, clients, hosts, proxy: limits.proxy.clone(), timeout, first_byte, min_rate, max_body })
+    }
 
-/// Looks names up and keeps to itself every address that the guard refuses. The connection goes to exactly what is
-/// returned here, so a name that answers differently a second later gains nothing.
-struct Resolver {
-    guard: Arc<Guard>,
-}
-
-impl reqwest::dns::Resolve for Resolver {
-    fn resolve(&self, name: reqwest::dns::Name) -> reqwest::dns::Resolving {
-        let guard = self.guard.clone();
-        Box::pin(async move {
-            let (mut open, mut refused) = (Vec::new(), None);
-            for address in tokio::net::lookup_host((name.as_str(), 0)).await? {
-                match guard.address(address.ip()) {
-                    Ok(()) => open.push(address),
-                    Err(found) => refused = refused.or(Some(found)),
-                }
-            }
-            match refused {
-                Some(found) if open.is_empty() => Err(found.into()),
-                _ => Ok(Box::new(open.into_iter()) as Box<dyn Iterator<Item = SocketAddr> + Send>),
-            }
-        })
+    /// The proxy that a feed goes through.
+    fn proxy_of<'a>(&'a self, source: &'a FeedSource) -> Option<&'a Proxy> {
+        match &source.access.route {
+            Route::Usual => self.proxy.as_ref(),
+            Route::Direct => None,
+            Route::Through(proxy) => Some(proxy),
+        }
     }
 }
 
@@ -143,9 +91,20 @@ impl Fetch for HttpFetch {
         let now = Instant::now();
         // Thirty days stand for "no limit" where the sum would overflow.
         let until = now.checked_add(self.timeout).unwrap_or(now + Duration::from_hours(720));
-        let asking = Asking { fetch: self, until, validators, plain: false };
+        let proxy = self.proxy_of(source);
+        let own = login::headers(&source.access).await?;
+        let mut asking = Asking {
+            fetch: self,
+            clients: &self.clients.of(proxy)?,
+            proxy,
+            home: &source.url,
+            own: &own,
+            until,
+            validators,
+            plain: false,
+        };
         match asking.follow(&source.url).await {
-            // `deflate` without its zlib frame, padding behind gzip: better uncompressed than not at all.
+            // Better uncompressed than not at all.
             Err(FetchError::Encoding { .. }) => Asking { plain: true, ..asking }.follow(&source.url).await,
             outcome => outcome,
         }
@@ -155,6 +114,11 @@ impl Fetch for HttpFetch {
 /// One fetch.
 struct Asking<'a> {
     fetch: &'a HttpFetch,
+    clients: &'a Pair,
+    proxy: Option<&'a Proxy>,
+    /// The feed's own server, which alone gets `own`.
+    home: &'a Url,
+    own: &'a [(String, Secret)],
     until: Instant,
     validators: &'a Validators,
     /// Ask for the body without compression.
@@ -162,11 +126,13 @@ struct Asking<'a> {
 }
 
 impl Asking<'_> {
-    async fn follow(&self, first: &Url) -> Result<Fetched, FetchError> {
+    async fn follow(&mut self, first: &Url) -> Result<Fetched, FetchError> {
         let mut asked = vec![first.clone()];
         let mut lasting = true;
         let mut url = first.clone();
         loop {
+            // Held until this hop is over.
+            let _turn = self.turn(&url).await;
             let response = self.send(&url, asked.iter().rev().nth(1)).await?;
             let status = response.status();
             if !matches!(status.as_u16(), 300..=303 | 307 | 308) {
@@ -187,18 +153,59 @@ impl Asking<'_> {
         }
     }
 
+    /// Waits until the host may be asked; whose turn it is not yet is not late.
+    async fn turn(&mut self, url: &Url) -> Turn {
+        let since = Instant::now();
+        let turn = self.fetch.hosts.turn(url).await;
+        self.until += since.elapsed();
+        turn
+    }
+
     /// Judges an address, then asks it. `via` is the address that redirected here.
     async fn send(&self, url: &Url, via: Option<&Url>) -> Result<Response, FetchError> {
         let refused = |refusal| FetchError::Refused(Box::new(Refusal { via: via.map(shown), ..refusal }));
-        let client = match self.fetch.guard.judge(url).map_err(refused)? {
-            Way::Listed => &self.fetch.listed,
-            Way::Guarded => &self.fetch.guarded,
+        let guard = &self.fetch.guard;
+        // Whoever resolves the name behind a proxy does not ask this guard.
+        let judged = self.proxy.map_or_else(|| guard.judge(url), |proxy| guard.judge_name(url, proxy));
+        let client = match judged.map_err(refused)? {
+            Way::Listed => &self.clients.listed,
+            Way::Guarded => &self.clients.guarded,
         };
-        if self.fetch.rootless && url.scheme() == "https" {
+        if self.fetch.clients.is_rootless() && url.scheme() == "https" {
             let cause = "this machine has no CA certificates to check https with; install ca-certificates";
             return Err(FetchError::Setup(cause.to_owned()));
         }
-        let mut request = client.get(url.clone());
+        let request = self.dressed(client.get(url.clone()), url);
+        let first_byte = Instant::now() + self.fetch.first_byte;
+        let sent = timeout_at(self.until.min(first_byte), request.send()).await.map_err(|_| {
+            if first_byte < self.until {
+                FetchError::Timeout { at: place(url), stage: Stage::FirstByte, limit: self.fetch.first_byte }
+            } else {
+                self.late(url, Stage::Answer)
+            }
+        })?;
+        sent.map_err(|error| match find::<NotPublic>(&error) {
+            Some(found) => refused(Refusal {
+                host: url.host_str().unwrap_or_default().to_owned(),
+                port: url.port_or_known_default().unwrap_or_default(),
+                found: *found,
+                via: None,
+            }),
+            None => unsent(url, &error, CONNECT_LIMIT.min(self.fetch.timeout), self.proxy),
+        })
+    }
+
+    /// A request with its headers.
+    fn dressed(&self, mut request: RequestBuilder, url: &Url) -> RequestBuilder {
+        if url.origin() == self.home.origin() {
+            for (name, value) in self.own {
+                let name = HeaderName::from_bytes(name.as_bytes());
+                if let (Ok(name), Ok(mut value)) = (name, HeaderValue::from_str(value.reveal())) {
+                    value.set_sensitive(true);
+                    request = request.header(name, value);
+                }
+            }
+        }
         for (name, value) in [
             (header::IF_NONE_MATCH, &self.validators.etag),
             (header::IF_MODIFIED_SINCE, &self.validators.last_modified),
@@ -210,16 +217,7 @@ impl Asking<'_> {
         if self.plain {
             request = request.header(header::ACCEPT_ENCODING, "identity");
         }
-        let sent = timeout_at(self.until, request.send()).await.map_err(|_| self.late(url, Stage::Answer))?;
-        sent.map_err(|error| match find::<NotPublic>(&error) {
-            Some(found) => refused(Refusal {
-                host: url.host_str().unwrap_or_default().to_owned(),
-                port: url.port_or_known_default().unwrap_or_default(),
-                found: *found,
-                via: None,
-            }),
-            None => self.unsent(url, &error),
-        })
+        request
     }
 
     /// An answer that is no redirect.
@@ -227,8 +225,7 @@ impl Asking<'_> {
         let code = response.status();
         let status = Status { code: code.as_u16(), name: code.canonical_reason().unwrap_or_default() };
         let headers = response.headers();
-        let mut validators =
-            Validators { etag: mark(headers, &header::ETAG), last_modified: mark(headers, &header::LAST_MODIFIED) };
+        let (mut validators, freshness) = (validators(headers), freshness(headers));
         match status.code {
             304 if self.validators.is_empty() => {
                 return Err(FetchError::NotModifiedUnasked(shown(url)));
@@ -236,7 +233,7 @@ impl Asking<'_> {
             304 => {
                 validators.etag = validators.etag.or_else(|| self.validators.etag.clone());
                 validators.last_modified = validators.last_modified.or_else(|| self.validators.last_modified.clone());
-                return Ok(Fetched::NotModified { validators });
+                return Ok(Fetched::NotModified { validators, freshness, moved: moved.then(|| public(url)) });
             }
             204 | 205 => {
                 return Err(FetchError::Empty { url: shown(url), status });
@@ -249,118 +246,110 @@ impl Asking<'_> {
             }
         }
         let content_type = text(headers, &header::CONTENT_TYPE);
-        let headers = kept(headers);
-        let bytes = self.body(url, response).await?;
+        let encodings = headers.get_all(header::CONTENT_ENCODING).iter().filter_map(|value| value.to_str().ok());
+        let decoder = Decoder::new(encodings, self.fetch.max_body).map_err(|error| self.undecoded(url, 0, error))?;
+        let headers = kept(headers, decoder.is_undoing());
+        let bytes = self.body(url, response, decoder).await?;
         if bytes.is_empty() {
             return Err(FetchError::Empty { url: shown(url), status });
         }
         let base = public(url);
         let moved = moved.then(|| base.clone());
-        Ok(Fetched::Body(Body { bytes, content_type, base, status: status.code, validators, headers, moved }))
+        Ok(Fetched::Body(Body {
+            bytes,
+            content_type,
+            base,
+            status: status.code,
+            validators,
+            freshness,
+            headers,
+            moved,
+        }))
     }
 
     /// The body, decoded while it streams, so that a small bomb cannot become large here.
-    async fn body(&self, url: &Url, mut response: Response) -> Result<Vec<u8>, FetchError> {
+    async fn body(&self, url: &Url, mut response: Response, mut decoder: Decoder) -> Result<Vec<u8>, FetchError> {
         let limit = self.fetch.max_body;
+        // Compression may make a body a little longer, and nothing may come in for ever of which nothing comes out.
+        let most = if decoder.is_undoing() { limit.saturating_add(limit / 64 + 4096) } else { limit };
         let too_large = || FetchError::TooLarge { url: shown(url), limit };
-        // Known only for bodies that are not compressed; it may save a download, and nothing is reserved for it.
-        if response.content_length().is_some_and(|length| length > limit) {
+        // It may save a download, and nothing is reserved for it.
+        if response.content_length().is_some_and(|length| length > most) {
             return Err(too_large());
         }
-        let mut bytes = Vec::new();
+        let mut came = 0;
+        let mut pace = Pace::new(self.fetch.min_rate);
         loop {
-            let next = timeout_at(self.until, response.chunk()).await.map_err(|_| self.late(url, Stage::Body))?;
-            let Some(chunk) = next.map_err(|error| broken(url, bytes.len(), &error))? else {
-                return Ok(bytes);
+            let next = timeout_at(self.until.min(pace.until), response.chunk()).await;
+            let Ok(next) = next else {
+                if Instant::now() >= self.until {
+                    return Err(self.late(url, Stage::Body));
+                }
+                pace.judge().map_err(|bytes| self.slow(url, bytes))?;
+                continue;
             };
-            if (bytes.len() + chunk.len()) as u64 > limit {
+            let Some(chunk) = next.map_err(|error| broken(url, decoder.len(), &error))? else {
+                let received = decoder.len();
+                return decoder.finish().map_err(|error| self.undecoded(url, received, error));
+            };
+            came += chunk.len() as u64;
+            if came > most {
                 return Err(too_large());
             }
-            bytes.extend_from_slice(&chunk);
+            pace.add(chunk.len() as u64).map_err(|bytes| self.slow(url, bytes))?;
+            let pushed = decoder.push(&chunk);
+            pushed.map_err(|error| self.undecoded(url, decoder.len(), error))?;
         }
+    }
+
+    fn undecoded(&self, url: &Url, received: u64, error: DecodeError) -> FetchError {
+        let (url, limit) = (shown(url), self.fetch.max_body);
+        match error {
+            DecodeError::Broken(cause) => FetchError::Encoding { url, cause },
+            DecodeError::TooLarge => FetchError::TooLarge { url, limit },
+            DecodeError::NoText(bytes) => FetchError::NoText { url, bytes },
+            DecodeError::Cut => FetchError::Cut { url, received, cause: "its compressed form ends early".to_owned() },
+        }
+    }
+
+    fn slow(&self, url: &Url, bytes: u64) -> FetchError {
+        FetchError::Slow { at: place(url), bytes, within: self.fetch.min_rate.within }
     }
 
     fn late(&self, url: &Url, stage: Stage) -> FetchError {
         FetchError::Timeout { at: place(url), stage, limit: self.fetch.timeout }
     }
-
-    /// Why no answer came.
-    fn unsent(&self, url: &Url, error: &reqwest::Error) -> FetchError {
-        let (at, cause) = (place(url), deepest(error));
-        if error.is_dns() {
-            let host = url.host_str().unwrap_or_default().to_owned();
-            let words = cause.strip_prefix("failed to lookup address information: ");
-            return FetchError::Dns { host, cause: words.unwrap_or(&cause).to_owned() };
-        }
-        if error.is_timeout() {
-            let limit = CONNECT_LIMIT.min(self.fetch.timeout);
-            return FetchError::Timeout { at, stage: Stage::Connecting, limit };
-        }
-        if error.is_builder() {
-            return FetchError::Address { url: shown(url), cause };
-        }
-        if error.is_connect() {
-            // What the kernel reports has a number; the rest comes from the TLS library.
-            let system = find::<io::Error>(error).is_some_and(|error| error.raw_os_error().is_some());
-            let plain = url.scheme() == "http" || system;
-            if plain {
-                return FetchError::Connect { at, cause };
-            }
-            let cause = match cause.strip_prefix("invalid peer certificate: ") {
-                Some("UnknownIssuer") => "nobody known here vouches for its certificate".to_owned(),
-                Some(rest) => format!("its certificate is not valid: {rest}"),
-                None => cause,
-            };
-            return FetchError::Tls { at, cause };
-        }
-        if find::<hyper::Error>(error).is_some_and(hyper::Error::is_parse) {
-            return FetchError::NotHttp { at, cause };
-        }
-        FetchError::NoAnswer { at, cause }
-    }
 }
 
-/// Why a body did not come to its end.
-fn broken(url: &Url, received: usize, error: &reqwest::Error) -> FetchError {
-    let (url, cause) = (shown(url), deepest(error));
-    // hyper speaks of the transfer, a bare i/o error of the decompression.
-    if find::<hyper::Error>(error).is_some() {
-        return FetchError::Cut { url, received, cause };
-    }
-    // The zlib decoder calls input that ends early `BufError`, the others say what they mean.
-    let early = |error: &io::Error| error.kind() == io::ErrorKind::UnexpectedEof || cause.contains("BufError");
-    if find::<io::Error>(error).is_some_and(early) {
-        return FetchError::Cut { url, received, cause: "its compressed form ends early".to_owned() };
-    }
-    FetchError::Encoding { url, cause }
+/// What comes within a stretch of time; each stretch must bring enough.
+struct Pace {
+    rate: MinRate,
+    until: Instant,
+    bytes: u64,
 }
 
-/// Where a redirect leads.
-fn target(url: &Url, status: StatusCode, headers: &HeaderMap) -> Result<Url, RedirectTrouble> {
-    let Some(location) = headers.get(header::LOCATION) else {
-        let name = status.canonical_reason().unwrap_or_default();
-        return Err(RedirectTrouble::Nowhere(Status { code: status.as_u16(), name }));
-    };
-    // Many servers send `/路径` unescaped, in UTF-8 or not.
-    let mut text = String::new();
-    for &byte in location.as_bytes() {
-        if byte.is_ascii() {
-            text.push(char::from(byte));
-        } else {
-            let _ = write!(text, "%{byte:02X}");
+impl Pace {
+    fn new(rate: MinRate) -> Self {
+        Self { rate, until: Instant::now() + rate.within, bytes: 0 }
+    }
+
+    fn add(&mut self, bytes: u64) -> Result<(), u64> {
+        // Bytes that come after the end of a stretch do not count for it.
+        if Instant::now() >= self.until {
+            self.judge()?;
         }
+        self.bytes += bytes;
+        Ok(())
     }
-    let mut next = url.join(&text).map_err(|error| RedirectTrouble::Unreadable(error.to_string()))?;
-    if !matches!(next.scheme(), "http" | "https") {
-        return Err(RedirectTrouble::Scheme(next.scheme().to_owned()));
+
+    /// Begins the next stretch, or says how little the last one brought.
+    fn judge(&mut self) -> Result<(), u64> {
+        if self.bytes < self.rate.bytes {
+            return Err(self.bytes);
+        }
+        *self = Self::new(self.rate);
+        Ok(())
     }
-    next.set_fragment(None);
-    // The operator's name and password go to the operator's server only, and nobody else's go anywhere.
-    let (name, password) = if next.origin() == url.origin() { (url.username(), url.password()) } else { ("", None) };
-    // Both fail only for addresses without a host, which http does not have.
-    let _ = next.set_username(name);
-    let _ = next.set_password(password);
-    Ok(next)
 }
 
 /// The address without what must not reach posts: name, password, fragment.
@@ -375,53 +364,4 @@ fn public(url: &Url) -> Url {
 /// `example.org:443`.
 fn place(url: &Url) -> String {
     format!("{}:{}", url.host_str().unwrap_or_default(), url.port_or_known_default().unwrap_or_default())
-}
-
-/// Header bytes as characters of the same number.
-fn latin1(value: &HeaderValue) -> String {
-    value.as_bytes().iter().copied().map(char::from).collect()
-}
-
-/// The way back from [`latin1`]; `None` for what no header can have brought.
-fn as_received(text: &str) -> Option<HeaderValue> {
-    let bytes = text.chars().map(|c| u8::try_from(c).ok()).collect::<Option<Vec<u8>>>()?;
-    HeaderValue::from_bytes(&bytes).ok()
-}
-
-fn text(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
-    headers.get(name).map(latin1).filter(|text| !text.is_empty())
-}
-
-fn mark(headers: &HeaderMap, name: &HeaderName) -> Option<String> {
-    text(headers, name).filter(|text| text.len() <= MAX_VALIDATOR)
-}
-
-fn kept(headers: &HeaderMap) -> Vec<(String, String)> {
-    let mut kept = Vec::new();
-    for name in &KEPT {
-        for value in headers.get_all(name).iter().filter(|value| value.len() <= MAX_KEPT) {
-            kept.push((name.as_str().to_owned(), latin1(value)));
-        }
-    }
-    kept
-}
-
-/// The first error of a kind among an error and its causes.
-fn find<'a, E: Error + 'static>(error: &'a (dyn Error + 'static)) -> Option<&'a E> {
-    causes(error).find_map(|cause| cause.downcast_ref())
-}
-
-/// What lies at the bottom: reqwest's own words hold the address with its secrets, and only repeat that it failed.
-fn deepest(error: &(dyn Error + 'static)) -> String {
-    words(&causes(error).last().unwrap_or(error).to_string()).to_owned()
-}
-
-fn causes<'a>(error: &'a (dyn Error + 'static)) -> impl Iterator<Item = &'a (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |&error: &&'a (dyn Error + 'static)| {
-        // An i/o error that wraps another error skips it in `source`.
-        match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
-            Some(inner) => Some(inner as &(dyn Error + 'static)),
-            None => error.source(),
-        }
-    })
 }

@@ -1,14 +1,17 @@
 //! What the program remembers between polls; all of it can be rebuilt from the archive.
 
+mod feed_state;
 mod sled;
 
 use std::future::Future;
 use std::path::PathBuf;
 
+pub use feed_state::{FeedState, Held};
 pub use sled::{Damage, SledIndex, TRY_STORE, is_working, try_store};
 
+use crate::history::History;
 use crate::identity::{Alias, Identity, Known};
-use crate::model::{EntryKey, FeedId, Fingerprint, Found, LedgerPosition, Record, Timestamp, TopicId, Validators};
+use crate::model::{EntryKey, FeedId, Fingerprint, Found, LedgerPosition, Record, Timestamp, TopicId};
 
 /// Why the index could not be used.
 #[derive(Debug, thiserror::Error)]
@@ -39,22 +42,6 @@ pub enum IndexError {
         /// The store's words.
         cause: String,
     },
-}
-
-/// What is remembered of a feed between polls.
-#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
-#[serde(default)]
-pub struct FeedState {
-    /// The address the validators belong to.
-    pub url: String,
-    /// From the last answer whose entries are all kept.
-    pub validators: Validators,
-    /// When the last poll began (milliseconds).
-    pub polled: Option<i64>,
-    /// When the last new entry came (milliseconds).
-    pub last_new: Option<i64>,
-    /// Failed polls since the last good one.
-    pub failures: u32,
 }
 
 /// A record to be put into the index, with what leads to it.
@@ -145,6 +132,16 @@ pub trait Index: Send + Sync {
     fn published(&self, topic: &TopicId) -> impl Future<Output = Result<Option<Fingerprint>, IndexError>> + Send;
     /// Remembers what a topic's published files were made from.
     fn put_published(&self, topic: &TopicId, from: Fingerprint) -> impl Future<Output = Result<(), IndexError>> + Send;
+    /// Which of these entries, with their dates, belong to a rule now.
+    fn members(
+        &self,
+        rule: Fingerprint,
+        entries: Vec<(Timestamp, EntryKey)>,
+    ) -> impl Future<Output = Result<Vec<bool>, IndexError>> + Send;
+    /// How far the history of a generation goes; `None` when it was never begun.
+    fn history(&self, generation: &str) -> impl Future<Output = Result<Option<History>, IndexError>> + Send;
+    /// Remembers how far a history goes.
+    fn put_history(&self, generation: &str, history: History) -> impl Future<Output = Result<(), IndexError>> + Send;
     /// How far the ledger is known.
     fn ledger(&self) -> impl Future<Output = Result<LedgerPosition, IndexError>> + Send;
     /// What is remembered of a feed.

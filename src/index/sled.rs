@@ -27,6 +27,7 @@ use self::state::State;
 use self::store::{caught, damaged, refused};
 use self::stored::common;
 use super::{Committed, FeedState, Index, IndexError, Takedown};
+use crate::history::History;
 use crate::identity::{Alias, Identity, Known};
 use crate::model::{EntryKey, FeedId, Fingerprint, Found, LedgerPosition, Record, Timestamp, TopicId};
 
@@ -300,6 +301,20 @@ impl Index for SledIndex {
     async fn put_published(&self, topic: &TopicId, from: Fingerprint) -> Result<(), IndexError> {
         let topic = topic.clone();
         self.blocking(move |index| index.state(|state| state.put_published(&topic, from))).await
+    }
+
+    async fn members(&self, rule: Fingerprint, entries: Vec<(Timestamp, EntryKey)>) -> Result<Vec<bool>, IndexError> {
+        self.blocking(move |index| index.entries(|store| store.members(rule, &entries))).await
+    }
+
+    async fn history(&self, generation: &str) -> Result<Option<History>, IndexError> {
+        let generation = generation.to_owned();
+        self.blocking(move |index| index.state(|state| state.history(&generation))).await
+    }
+
+    async fn put_history(&self, generation: &str, history: History) -> Result<(), IndexError> {
+        let generation = generation.to_owned();
+        self.blocking(move |index| index.state(|state| state.put_history(&generation, &history))).await
     }
 
     async fn ledger(&self) -> Result<LedgerPosition, IndexError> {

@@ -57,6 +57,7 @@ async fn body<F: Fetch>(fetch: &F, url: &Url) -> Result<(Vec<u8>, Url), Discover
         tags: Vec::new(),
         dedup: Dedup::Auto,
         revisions: Revisions::Keep,
+        access: crate::model::Access::default(),
     };
     match fetch.get(&source, &Validators::default()).await? {
         Fetched::Body(body) => Ok((body.bytes, body.base)),

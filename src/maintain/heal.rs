@@ -4,10 +4,10 @@ use std::sync::Arc;
 
 use crate::archive::Archive;
 use crate::config::Config;
-use crate::index::{FeedState, Index};
+use crate::index::Index;
 use crate::maintain::ingest::{self, IngestError};
 use crate::maintain::reindex;
-use crate::model::{Timestamp, Validators};
+use crate::model::Timestamp;
 
 /// Mends the archive first, then brings the index up to it; says what was done.
 pub async fn all<I: Index, A: Archive>(
@@ -48,8 +48,9 @@ async fn forget_validators<I: Index>(index: &I, config: &Config) -> Result<(), I
     let mut states = Vec::new();
     for feed in &config.feeds {
         let id = &feed.source.id;
-        if let Some(state) = index.feed_state(id).await? {
-            states.push((id.clone(), FeedState { validators: Validators::default(), ..state }));
+        if let Some(mut state) = index.feed_state(id).await? {
+            state.forget_validators();
+            states.push((id.clone(), state));
         }
     }
     Ok(index.put_feed_states(states).await?)

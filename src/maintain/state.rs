@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::index::FeedState;
-use crate::model::{FeedId, Validators};
+use crate::model::{FeedId, Timestamp, Validators};
 
 /// The file, sorted by feed so that it changes only where something changed.
 #[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -17,6 +17,15 @@ struct Kept {
     url: String,
     #[serde(flatten)]
     validators: Validators,
+    /// The address it moved to.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    moved: Option<String>,
+    /// By address.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    elsewhere: BTreeMap<String, Validators>,
+    /// Addresses that ended, and when they last said so (RFC 3339).
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    gone: BTreeMap<String, String>,
 }
 
 impl Default for StateFile {
@@ -34,16 +43,25 @@ impl StateFile {
 
     /// What it says of a feed.
     pub fn get(&self, feed: &FeedId) -> Option<FeedState> {
-        let kept = self.feeds.get(feed.as_str())?;
-        Some(FeedState { url: kept.url.clone(), validators: kept.validators.clone(), ..FeedState::default() })
+        let Kept { url, validators, moved, elsewhere, gone } = self.feeds.get(feed.as_str())?.clone();
+        let when = |(url, when): (String, String)| Some((url, Timestamp::parse_rfc3339(&when)?.millis()));
+        let gone = gone.into_iter().filter_map(when).collect();
+        Some(FeedState { url, validators, elsewhere, gone, moved, ..FeedState::default() })
     }
 
-    /// Takes over what is known of a feed now. A feed without validators needs no line.
+    /// Takes over what is known of a feed now. A feed of which there is nothing to say needs no line.
     pub fn put(&mut self, feed: &FeedId, state: &FeedState) {
-        if state.validators.is_empty() {
+        let when = |(url, when): (&String, &i64)| (url.clone(), Timestamp::from_millis(*when).rfc3339_millis());
+        let kept = Kept {
+            url: state.url.clone(),
+            validators: state.validators.clone(),
+            moved: state.moved.clone(),
+            elsewhere: state.elsewhere.clone(),
+            gone: state.gone.iter().map(when).collect(),
+        };
+        if kept == (Kept { url: state.url.clone(), ..Kept::default() }) {
             self.feeds.remove(feed.as_str());
         } else {
-            let kept = Kept { url: state.url.clone(), validators: state.validators.clone() };
             self.feeds.insert(feed.to_string(), kept);
         }
     }

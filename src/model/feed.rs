@@ -3,6 +3,8 @@ use std::fmt;
 
 use url::Url;
 
+use super::Access;
+
 /// The name of a feed in config, index and ledger: `[a-z0-9-]+`.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct FeedId(String);
@@ -76,13 +78,31 @@ pub struct FeedSource {
     pub dedup: Dedup,
     /// What a changed entry does.
     pub revisions: Revisions,
+    /// How it is asked.
+    pub access: Access,
 }
 
 impl FeedSource {
-    /// The address, unless it is a path of the operator's disk, which nobody else can use and
+    /// The address, unless it holds a secret, or is a path of the operator's disk, which nobody else can use and
     /// which differs between clones of one archive.
     pub fn public_url(&self) -> Option<&Url> {
-        Some(&self.url).filter(|url| url.scheme() != "file")
+        Some(&self.url).filter(|_| !self.is_file() && !self.access.secret_address)
+    }
+
+    /// True for a file of the operator's disk.
+    pub fn is_file(&self) -> bool {
+        self.url.scheme() == "file"
+    }
+
+    /// The feed at another of its addresses, where only its own server gets headers and login.
+    #[must_use]
+    pub fn at(&self, address: &Url) -> Self {
+        let mut source = Self { url: address.clone(), ..self.clone() };
+        if address.origin() != self.url.origin() {
+            source.access.headers.clear();
+            source.access.login = None;
+        }
+        source
     }
 }
 

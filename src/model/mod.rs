@@ -1,5 +1,6 @@
 //! The nouns of feedmill: plain values without behaviour that touches the world.
 
+mod access;
 mod entry;
 mod feed;
 mod key;
@@ -8,6 +9,7 @@ mod record;
 mod time;
 mod topic;
 
+pub use access::{Access, Login, Password, Proxy, Route, Secret};
 pub use entry::{Enclosure, Entry};
 pub use feed::{Dedup, FeedId, FeedMeta, FeedSource, Revisions, Validators};
 pub use key::{CanonicalUrl, EntryKey, hex};

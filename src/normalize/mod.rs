@@ -210,6 +210,7 @@ mod tests {
             tags: vec![],
             dedup: crate::model::Dedup::Auto,
             revisions: crate::model::Revisions::Keep,
+            access: crate::model::Access::default(),
         }
     }
 

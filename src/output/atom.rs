@@ -4,11 +4,17 @@ use std::collections::BTreeMap;
 
 use atom_syndication as xml;
 
-use super::{Channel, Deleted, Published, SourceFacts};
+use super::history::{sorted, tombstone};
+use super::{Channel, Deleted, Published, Sealed, SourceFacts};
 use crate::model::Timestamp;
+
+const ATOM: &str = "application/atom+xml";
 
 /// The namespace of tombstones (RFC 6721 section 2).
 const TOMBSTONES: &str = "http://purl.org/atompub/tombstones/1.0";
+
+/// The namespace of archived feeds (RFC 5005 section 4).
+const HISTORY: &str = "http://purl.org/syndication/history/1.0";
 
 /// The Atom document of a topic.
 pub fn atom(channel: &Channel, entries: &[Published], deleted: &[Deleted]) -> Vec<u8> {
@@ -16,37 +22,59 @@ pub fn atom(channel: &Channel, entries: &[Published], deleted: &[Deleted]) -> Ve
     let updated = moments.max().unwrap_or(channel.founded);
     let tombstones = ("at".to_owned(), TOMBSTONES.to_owned());
     let namespaces = if deleted.is_empty() { BTreeMap::new() } else { BTreeMap::from([tombstones]) };
+    let mut links = vec![link("self", &channel.self_url, Some(ATOM))];
+    links.extend(channel.previous.as_ref().map(|previous| link("prev-archive", previous, Some(ATOM))));
     let feed = xml::Feed {
         title: xml::Text::plain(legal(&channel.title)),
         id: channel.id.clone(),
         updated: date(updated),
         authors: vec![person(&channel.publisher)],
         generator: Some(xml::Generator { value: "feedmill".into(), ..Default::default() }),
-        links: vec![link("self", &channel.self_url, Some("application/atom+xml"))],
+        links,
         lang: channel.language.clone(),
         entries: entries.iter().map(entry).collect(),
         namespaces,
         ..Default::default()
     };
+    with_extensions(written(&feed), &deleted.iter().map(tombstone).collect::<String>())
+}
+
+/// A sealed document of a topic's history.
+pub fn sealed(facts: &Sealed, entries: &[Published], deleted: &[Deleted]) -> Vec<u8> {
+    let links =
+        [("self", Some(&facts.self_url)), ("current", Some(&facts.current)), ("prev-archive", facts.previous.as_ref())];
+    let feed = xml::Feed {
+        title: xml::Text::plain(legal(&facts.title)),
+        id: facts.id.clone(),
+        updated: date(facts.updated),
+        authors: vec![person(&facts.publisher)],
+        links: links.into_iter().filter_map(|(rel, href)| Some(link(rel, href?, Some(ATOM)))).collect(),
+        entries: entries.iter().map(entry).collect(),
+        // Declared whether or not there is a tombstone yet, so that one can be put in.
+        namespaces: BTreeMap::from([("at".to_owned(), TOMBSTONES.to_owned()), ("fh".to_owned(), HISTORY.to_owned())]),
+        ..Default::default()
+    };
+    let tombstones = sorted(deleted.iter().map(tombstone));
+    with_extensions(written(&feed), &format!("\n <fh:archive/>{tombstones}"))
+}
+
+fn written(feed: &xml::Feed) -> Vec<u8> {
     let config = xml::WriteConfig { write_document_declaration: true, indent_size: Some(1) };
     // Writing into memory cannot fail.
     let mut bytes = feed.write_with_config(Vec::new(), config).unwrap_or_default();
     bytes.push(b'\n');
-    if deleted.is_empty() { bytes } else { with_tombstones(bytes, deleted) }
+    bytes
 }
 
-/// Puts tombstones before the first entry: RFC 4287's schema has entries last, and atom_syndication
+/// Puts extensions before the first entry: RFC 4287's schema has entries last, and atom_syndication
 /// writes extensions behind them. Nothing before that entry can look like one, for it is escaped.
-fn with_tombstones(document: Vec<u8>, deleted: &[Deleted]) -> Vec<u8> {
+fn with_extensions(document: Vec<u8>, extensions: &str) -> Vec<u8> {
+    if extensions.is_empty() {
+        return document;
+    }
     let first = memchr::memmem::find(&document, b"\n <entry>");
     let Some(at) = first.or_else(|| memchr::memmem::rfind(&document, b"\n</feed>")) else { return document };
-    let tombstone = |entry: &Deleted| {
-        let id = legal(&entry.id);
-        let id = html_escape::encode_double_quoted_attribute(&id);
-        format!("\n <at:deleted-entry ref=\"{id}\" when=\"{}\"/>", entry.when.rfc3339_millis())
-    };
-    let all: String = deleted.iter().map(tombstone).collect();
-    [&document[..at], all.as_bytes(), &document[at..]].concat()
+    [&document[..at], extensions.as_bytes(), &document[at..]].concat()
 }
 
 fn entry(published: &Published) -> xml::Entry {

@@ -2,11 +2,13 @@
 
 mod atom;
 mod diff;
+mod history;
 
 use crate::model::{Post, Timestamp};
 
-pub use atom::atom;
+pub use atom::{atom, sealed};
 pub use diff::difference;
+pub use history::{Sealed, struck};
 
 /// What a published feed says about itself.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,6 +23,8 @@ pub struct Channel {
     pub language: Option<String>,
     /// Where this very document is.
     pub self_url: String,
+    /// The newest sealed document of its history (RFC 5005 section 4).
+    pub previous: Option<String>,
     /// What `updated` says while the feed has no entries.
     pub founded: Timestamp,
 }

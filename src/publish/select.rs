@@ -4,6 +4,7 @@ use std::cmp::Reverse;
 use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 
+use super::history::Going;
 use super::{Outcome, PublishError, Publisher};
 use crate::archive::Archive;
 use crate::index::Index;
@@ -25,34 +26,40 @@ pub(super) struct Selected {
 }
 
 impl<I: Index, A: Archive> Publisher<'_, I, A> {
-    /// The entries that the current feed shows, newest first. None of the topic's entries named by
-    /// `must_show` is hidden by a limit, however old it is.
-    pub(super) async fn select(
-        &self,
-        topic: &Topic,
-        must_show: &BTreeSet<EntryKey>,
-        outcome: &mut Outcome,
-    ) -> Result<Vec<Selected>, PublishError> {
+    /// The entries that the current feed shows: newest date first, then key. None that the topic's history
+    /// does not hold yet, or that is young, is hidden by a limit.
+    pub(super) async fn select(&self, going: &Going<'_>, outcome: &mut Outcome) -> Result<Vec<Selected>, PublishError> {
+        let topic = going.topic;
         let rule = topic::rule(topic);
         let most = (topic.limit * REACH).max(LEAST_REACH);
+        let must_show: BTreeSet<EntryKey> = going.history.shown().collect();
+        let must_show = |candidate: &Candidate| must_show.contains(&candidate.key);
         let mut reach = topic.limit;
         let mut posts = Posts::new();
         let mut newest = loop {
             let newest = self.index.newest(rule, reach).await?.unwrap_or_default();
             let candidates = self.candidates(topic, &newest, &mut posts, outcome).await?;
-            let window = topic::window(topic, &candidates, |candidate| must_show.contains(&candidate.key));
-            if window.is_full || newest.len() < reach || reach >= most {
+            if topic::window(topic, &candidates, must_show).is_full || newest.len() < reach || reach >= most {
                 break newest;
             }
             reach = (reach * 4).min(most);
         };
-        let near: BTreeSet<EntryKey> = newest.iter().map(|found| found.key).collect();
-        let beyond: Vec<EntryKey> = must_show.difference(&near).copied().collect();
-        newest.extend(self.index.by_keys(beyond).await?.into_iter().flatten());
+        newest.extend(self.beyond(going, &newest).await?);
         newest.sort_by_key(|found| (Reverse(found.record.date), found.key));
         let candidates = self.candidates(topic, &newest, &mut posts, outcome).await?;
-        let window = topic::window(topic, &candidates, |candidate| must_show.contains(&candidate.key));
+        let window = topic::window(topic, &candidates, must_show);
         self.read(&newest, window, posts, outcome).await
+    }
+
+    /// What has to be shown and is not among the newest.
+    async fn beyond(&self, going: &Going<'_>, newest: &[Found]) -> Result<Vec<Found>, PublishError> {
+        let known: BTreeSet<EntryKey> = newest.iter().map(|found| found.key).collect();
+        let more: BTreeSet<EntryKey> = going.history.shown().filter(|key| !known.contains(key)).collect();
+        let more: Vec<Found> = self.index.by_keys(more.into_iter().collect()).await?.into_iter().flatten().collect();
+        // A revision may have led out of the topic.
+        let entries = more.iter().map(|found| (found.record.date, found.key)).collect();
+        let members = self.index.members(topic::rule(going.topic), entries).await?;
+        Ok(more.into_iter().zip(members).filter(|(_, belongs)| *belongs).map(|(found, _)| found).collect())
     }
 
     async fn read(

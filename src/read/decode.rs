@@ -1,15 +1,19 @@
 //! Bytes to text, whatever they are called.
 
 use std::borrow::Cow;
-use std::io::Read;
+use std::io::{self, Read, Write};
 
 use chardetng::{EncodingDetector, Iso2022JpDetection, Utf8Detection};
 use encoding_rs::{BIG5, Encoding, GB18030, GBK, ISO_2022_JP, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 
 use super::ReadError;
+use super::mixed::{self, Runs};
 
 /// Bytes that the detector sees: it reads 8 MB a second.
 const SAMPLE: usize = 64 * 1024;
+
+/// Bytes of ASCII that it sees beside each run of others.
+const CONTEXT: usize = 16;
 
 /// A label under which more than one byte in this many is malformed was a lie.
 const TOLERATED: usize = 1_000;
@@ -36,25 +40,25 @@ pub(super) struct Labels<'l> {
     pub content_type: Option<&'l str>,
 }
 
-/// Gzip or zlib data that nobody declared, unpacked; `most` bounds the result.
+/// Gzip or deflate data that nobody declared, unpacked; `most` bounds the result.
 pub(super) fn unpacked(body: &[u8], most: usize) -> Result<Cow<'_, [u8]>, ReadError> {
     let most = most.min(body.len().saturating_mul(PACKED).max(LEAST));
     let mut body = Cow::Borrowed(body);
-    // Servers that pack what is packed already do it once more at most.
-    for _ in 0..2 {
-        let mut out = Vec::new();
-        let room = most as u64 + 1;
-        let read = match body.as_ref() {
-            [0x1f, 0x8b, 8, ..] => flate2::read::MultiGzDecoder::new(body.as_ref()).take(room).read_to_end(&mut out),
-            [0x78, flags, ..] if (0x7800 + u16::from(*flags)) % 31 == 0 => {
-                flate2::read::ZlibDecoder::new(body.as_ref()).take(room).read_to_end(&mut out)
-            }
-            _ => break,
-        };
-        if out.len() > most {
+    // Servers that pack what is packed already do it once or twice more at most.
+    for _ in 0..3 {
+        let Some(packing) = Packing::of(&body) else { break };
+        // Counted first: what is too large is never held.
+        let mut count = Count(0);
+        let counted = io::copy(&mut packing.unpack(&body).take(most as u64 + 1), &mut count);
+        if count.0 > most {
             return Err(ReadError::TooLarge);
         }
-        match read {
+        let mut out = Vec::with_capacity(count.0);
+        // It ends as it did before.
+        let _ = packing.unpack(&body).take(count.0 as u64).read_to_end(&mut out);
+        match counted {
+            // It only looked like that.
+            _ if matches!(packing, Packing::Deflate) && (counted.is_err() || !begins_like_a_feed(&out)) => break,
             Ok(_) => {}
             // What was unpacked before the end went missing may hold whole entries.
             Err(_) if !out.is_empty() => {}
@@ -65,11 +69,64 @@ pub(super) fn unpacked(body: &[u8], most: usize) -> Result<Cow<'_, [u8]>, ReadEr
     Ok(body)
 }
 
+/// How many bytes were written.
+struct Count(usize);
+
+impl Write for Count {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0 += bytes.len();
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// How bytes are packed.
+#[derive(Clone, Copy, Debug)]
+enum Packing {
+    /// From this byte on: PHP scripts send blank lines before what a handler packs.
+    Gzip(usize),
+    Zlib(usize),
+    /// Without any frame (what some servers take `deflate` for).
+    Deflate,
+}
+
+impl Packing {
+    fn of(body: &[u8]) -> Option<Self> {
+        let start = body.iter().position(|b| !b.is_ascii_whitespace())?;
+        match body[start..] {
+            [0x1f, 0x8b, 8, ..] => Some(Self::Gzip(start)),
+            [0x78, flags, ..] if (0x7800 + u16::from(flags)) % 31 == 0 => Some(Self::Zlib(start)),
+            [b'<' | b'{' | 0 | 0xef | 0xfe | 0xff, ..] => None,
+            _ => {
+                let is_text = |b: &u8| matches!(b, b'\t' | b'\n' | b'\r' | b' '..0x7f);
+                (!body[..body.len().min(CONTEXT)].iter().all(is_text)).then_some(Self::Deflate)
+            }
+        }
+    }
+
+    fn unpack(self, body: &[u8]) -> Box<dyn Read + '_> {
+        use flate2::read::{DeflateDecoder, MultiGzDecoder, ZlibDecoder};
+        match self {
+            Self::Gzip(start) => Box::new(MultiGzDecoder::new(&body[start..])),
+            Self::Zlib(start) => Box::new(ZlibDecoder::new(&body[start..])),
+            Self::Deflate => Box::new(DeflateDecoder::new(body)),
+        }
+    }
+}
+
+fn begins_like_a_feed(text: &[u8]) -> bool {
+    matches!(text.trim_ascii_start(), [b'<' | b'{', ..] | [0xef, 0xbb, 0xbf, ..])
+}
+
 /// The text of a document.
 ///
 /// In this order: the operator's word; a byte order mark; UTF-32 and UTF-16 by the zeros in the
-/// first tag; HTTP's charset (RFC 7303 section 3); the XML declaration; valid UTF-8, which wins over
-/// any legacy label; detection. Never U+FFFD where another reading has none.
+/// first tag; valid UTF-8, which wins over any legacy label; UTF-8 with bytes of something else in
+/// it; HTTP's charset (RFC 7303 section 3) and the XML declaration, first of them the one under which
+/// no byte is malformed; detection. Never U+FFFD where another reading has none.
 pub(super) fn text<'b>(body: &'b [u8], labels: Labels<'_>) -> Decoded<'b> {
     if let Some(encoding) = labels.configured.and_then(|label| encoding_for(label.as_bytes())) {
         let (_, mark) = Encoding::for_bom(body).unwrap_or((encoding, 0));
@@ -81,51 +138,46 @@ pub(super) fn text<'b>(body: &'b [u8], labels: Labels<'_>) -> Decoded<'b> {
     if let Some((encoding, mark)) = Encoding::for_bom(body) {
         return with_replacement(&body[mark..], encoding);
     }
-    let http = labels.content_type.and_then(charset).and_then(|label| encoding_for(label.as_bytes()));
-    let declared = declared(body);
     // Seven-bit bytes are valid UTF-8 whatever they mean; XML itself knows no escape character.
     if memchr::memchr(0x1b, body).is_some_and(|at| body[at..].starts_with(b"\x1b$"))
-        && let Some(decoded) = believed(body, ISO_2022_JP)
+        && let Some(decoded) = believed(body, ISO_2022_JP, 0)
     {
         return decoded;
     }
     if let Ok(text) = simdutf8::basic::from_utf8(body) {
         return Decoded { text: text.into(), charset: UTF_8.name() };
     }
-    if is_nearly_utf8(body) {
-        return with_replacement(body, UTF_8);
+    by_labels(body, labels)
+}
+
+/// The text of bytes that are no valid UTF-8.
+fn by_labels<'b>(body: &'b [u8], labels: Labels<'_>) -> Decoded<'b> {
+    let http = labels.content_type.and_then(charset).and_then(|label| promised_by(label.as_bytes()));
+    let named: Vec<_> = [http, declared(body)].into_iter().flatten().collect();
+    let runs = Runs::of(body);
+    // XML without a label is UTF-8.
+    let is_utf8 = runs.are_utf8() || named.iter().all(|e| *e == UTF_8) && runs.may_be_utf8(|| guess(body));
+    let mut others: Vec<_> = named.into_iter().filter(|e| ![UTF_8, UTF_16BE, UTF_16LE].contains(e)).collect();
+    // `iso-8859-1` is what servers say by themselves, and no byte contradicts it.
+    others.sort_by_key(|encoding| mixed::is_latin(encoding));
+    if is_utf8 {
+        let text = mixed::text(body, |rest| others.first().copied().unwrap_or_else(|| guess(rest)));
+        return Decoded { text: text.into(), charset: UTF_8.name() };
     }
-    for encoding in [http, declared].into_iter().flatten().filter(|e| *e != UTF_16BE && *e != UTF_16LE) {
-        if let Some(decoded) = believed(body, encoding) {
+    for tolerated in [0, body.len() / TOLERATED] {
+        let mut plausible = others.iter().filter(|e| runs.may_be(e));
+        if let Some(decoded) = plausible.find_map(|e| believed(body, e, tolerated)) {
             return decoded;
         }
     }
-    if let Some(decoded) = believed(body, UTF_8) {
-        return decoded;
-    }
-    detected(body, http.or(declared))
-}
-
-/// True for UTF-8 in which a character was cut in half: a text in a legacy encoding has no run of
-/// valid characters beyond ASCII.
-fn is_nearly_utf8(body: &[u8]) -> bool {
-    const ENOUGH: usize = 8;
-    let (mut good, mut bad) = (0, 0);
-    for chunk in body.utf8_chunks() {
-        good += chunk.valid().chars().filter(|c| !c.is_ascii()).count();
-        bad += usize::from(!chunk.invalid().is_empty());
-    }
-    good >= ENOUGH && bad <= 1 + good / 50
+    detected(body, others.first().copied())
 }
 
 /// Under this label, when few enough bytes are malformed under it.
-fn believed<'b>(body: &'b [u8], encoding: &'static Encoding) -> Option<Decoded<'b>> {
+fn believed<'b>(body: &'b [u8], encoding: &'static Encoding, tolerated: usize) -> Option<Decoded<'b>> {
     let (text, malformed) = encoding.decode_without_bom_handling(body);
-    if !malformed {
-        return Some(Decoded { text, charset: encoding.name() });
-    }
-    let replaced = text.matches('\u{fffd}').count();
-    (replaced * TOLERATED <= body.len()).then_some(Decoded { text, charset: encoding.name() })
+    let is_good = !malformed || tolerated > 0 && text.matches('\u{fffd}').count() <= tolerated;
+    is_good.then_some(Decoded { text, charset: encoding.name() })
 }
 
 fn with_replacement<'b>(body: &'b [u8], encoding: &'static Encoding) -> Decoded<'b> {
@@ -136,11 +188,7 @@ fn with_replacement<'b>(body: &'b [u8], encoding: &'static Encoding) -> Decoded<
 /// What the bytes look like. Of the detector's answer, the label that was a lie, and the encodings
 /// of Chinese, the one with the fewest malformed bytes counts.
 fn detected<'b>(body: &'b [u8], label: Option<&'static Encoding>) -> Decoded<'b> {
-    let mut detector = EncodingDetector::new(Iso2022JpDetection::Allow);
-    let start = body.iter().position(|b| !b.is_ascii()).unwrap_or_default().saturating_sub(SAMPLE / 4);
-    let sample = &body[start..body.len().min(start + SAMPLE)];
-    detector.feed(sample, true);
-    let guess = detector.guess(None, Utf8Detection::Allow);
+    let guess = guess(body);
     let candidates = [Some(guess), label, Some(UTF_8), Some(GB18030), Some(BIG5), Some(WINDOWS_1252)];
     let read = candidates.into_iter().flatten().map(|encoding| with_replacement(body, encoding));
     // Of equals the first: the detector knows more than the order does.
@@ -148,7 +196,26 @@ fn detected<'b>(body: &'b [u8], label: Option<&'static Encoding>) -> Decoded<'b>
     best.unwrap_or_else(|| with_replacement(body, guess))
 }
 
-/// UTF-16 and UTF-32 without a mark, by the zeros around the first `<`; UTF-32 with one, which the
+/// The detector's answer. It is shown the bytes that are no ASCII with a little of what is around
+/// them: in a long page of English they may stand anywhere.
+fn guess(body: &[u8]) -> &'static Encoding {
+    let mut detector = EncodingDetector::new(Iso2022JpDetection::Deny);
+    let (mut from, mut shown) = (0, 0);
+    for run in mixed::runs(body) {
+        let end = (run.end + CONTEXT).min(body.len());
+        let sample = &body[run.start.saturating_sub(CONTEXT).max(from).min(end)..end];
+        shown += sample.len();
+        detector.feed(sample, false);
+        from = end;
+        if shown > SAMPLE {
+            break;
+        }
+    }
+    detector.feed(b"", true);
+    detector.guess(None, Utf8Detection::Deny)
+}
+
+/// UTF-16 and UTF-32 without a mark, by the zeros around the first `<` or `{`; UTF-32 with one, which the
 /// Encoding Standard does not know.
 fn wide(body: &[u8]) -> Option<Decoded<'static>> {
     let (be, skip) = match body {
@@ -156,8 +223,8 @@ fn wide(body: &[u8]) -> Option<Decoded<'static>> {
         [0xff, 0xfe, 0, 0, ..] => (false, 4),
         [0, 0, 0, b'<', ..] => (true, 0),
         [b'<', 0, 0, 0, ..] => (false, 0),
-        [0, b'<', 0, ..] => return Some(owned(body, UTF_16BE)),
-        [b'<', 0, _, 0, ..] => return Some(owned(body, UTF_16LE)),
+        [0, b'<' | b'{', 0, ..] => return Some(owned(body, UTF_16BE)),
+        [b'<' | b'{', 0, _, 0, ..] => return Some(owned(body, UTF_16LE)),
         _ => return None,
     };
     let number = |four: &[u8]| {
@@ -186,6 +253,12 @@ fn encoding_for(label: &[u8]) -> Option<&'static Encoding> {
     Some(if encoding == GBK { GB18030 } else { encoding })
 }
 
+/// What a label says about bytes beyond ASCII; `us-ascii` says that there are none.
+fn promised_by(label: &[u8]) -> Option<&'static Encoding> {
+    let is_ascii = [&b"us-ascii"[..], b"ascii", b"ansi_x3.4-1968"].iter().any(|name| label.eq_ignore_ascii_case(name));
+    encoding_for(label).filter(|_| !is_ascii)
+}
+
 /// True for a label under which bytes can be read.
 pub fn is_encoding(label: &str) -> bool {
     encoding_for(label.as_bytes()).is_some()
@@ -210,7 +283,7 @@ fn declared(body: &[u8]) -> Option<&'static Encoding> {
     let label = value.trim_start().strip_prefix('=')?.trim_start();
     let quote = label.chars().next().filter(|c| matches!(c, '"' | '\''))?;
     let label = label[1..].split(quote).next()?;
-    encoding_for(label.trim().as_bytes()).filter(|e| e.is_ascii_compatible() || *e == ISO_2022_JP)
+    promised_by(label.trim().as_bytes()).filter(|e| e.is_ascii_compatible() || *e == ISO_2022_JP)
 }
 
 /// The text without its XML declaration, which names an encoding that it is not in any more.
@@ -289,6 +362,56 @@ mod tests {
     }
 
     #[test]
+    fn few_letters_beyond_ascii_are_read() {
+        const ENGLISH: &str = "The quick brown fox jumps over the lazy dog and writes a long story about it. ";
+        for label in ["utf-8", "us-ascii"] {
+            let text =
+                document(label, &[&ENGLISH.repeat(40), "An entrée at the café, as Élodie said. ", ENGLISH].concat());
+            assert_eq!(read(&encoded(&text, "windows-1252"), None, None).0, text, "{label}");
+        }
+        let chinese = document("x", &[&ENGLISH.repeat(4_000), CHINESE].concat());
+        assert_eq!(read(&encoded(&chinese, "gbk"), None, None).0, chinese);
+    }
+
+    #[test]
+    fn one_right_character_among_wrong_ones_stays_right() {
+        let (text, charset) = read(b"<rss>It\xe2\x80\x99s \x93so\x94, caf\xe9 \x96 \xe9l\xe8ve</rss>", None, None);
+        assert_eq!((text.as_str(), charset), ("<rss>It’s “so”, café – élève</rss>", "UTF-8"));
+    }
+
+    #[test]
+    fn a_label_of_latin_letters_is_no_word_on_others() {
+        for (label, text) in [("gb2312", CHINESE), ("big5", TRADITIONAL), ("windows-1251", RUSSIAN), ("euc-kr", KOREAN)]
+        {
+            let latin = Some("text/xml; charset=iso-8859-1");
+            let right = document(label, text);
+            assert_eq!(read(&encoded(&right, label), latin, None).0, right, "{label}");
+            let wrong = document("iso-8859-1", text);
+            assert_eq!(read(&encoded(&wrong, label), None, None).0, wrong, "{label}");
+        }
+    }
+
+    #[test]
+    fn bytes_of_another_encoding_cost_their_own_text_alone() {
+        let cases: [(&[u8], &str); 6] = [
+            (b"caf\xe9", "café"),
+            (b"\x93so\x94", "“so”"),
+            (b"\xd7\xd4\xd3\xc9\xd1\xc7\xd6\xde\xb5\xe7\xcc\xa8", "自由亚洲电台"),
+            // A character cut in half, alone and behind others.
+            (b"News \xe4\xb8", "News \u{fffd}"),
+            (b"\xe8\x87\xaa\xe7\x94", "自\u{fffd}"),
+            // Java's way of writing what is beyond 16 bits.
+            (b"\xed\xa0\xbd\xed\xb8\x80!", "😀!"),
+        ];
+        for (bytes, expected) in cases {
+            let text = document("utf-8", &format!("{CHINESE}</title><title>@</title><title>{TRADITIONAL}"));
+            let (before, after) = text.split_once('@').expect("a place");
+            let body = [before.as_bytes(), bytes, after.as_bytes()].concat();
+            assert_eq!(read(&body, None, None), (text.replace('@', expected), "UTF-8"));
+        }
+    }
+
+    #[test]
     fn wide_encodings_are_seen_at_their_zeros() {
         let plain = document("x", "字a").replace(" encoding=\"x\"", "");
         let le: Vec<u8> = plain.encode_utf16().flat_map(u16::to_le_bytes).collect();
@@ -329,6 +452,14 @@ mod tests {
         assert_eq!(unpacked(&gzip, 10), Err(ReadError::TooLarge));
         assert!(matches!(unpacked(&gzip[..12], 1 << 20), Err(ReadError::Packed(_))));
         assert!(!unpacked(&gzip[..gzip.len() - 9], 1 << 20).expect("cut off").is_empty());
+        let behind_blanks = [b"\r\n \n", &gzip[..]].concat();
+        assert_eq!(unpacked(&behind_blanks, 1 << 20).expect("blanks"), text.as_bytes());
+        let mut bare = flate2::write::DeflateEncoder::new(Vec::new(), flate2::Compression::default());
+        bare.write_all(text.as_bytes()).expect("written");
+        assert_eq!(unpacked(&bare.finish().expect("deflate"), 1 << 20).expect("bare"), text.as_bytes());
+        for other in [&b"\x01no"[..], b"\xb5\xc4 <rss>", b"K\xb4\x04\x00", b"plain"] {
+            assert_eq!(unpacked(other, 1 << 20).expect("not packed"), other);
+        }
     }
 
     #[test]

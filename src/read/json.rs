@@ -2,17 +2,17 @@
 //! raw line feeds, commas too many, a document that ends in the middle.
 //!
 //! The document is taken apart by its brackets first, so each item is read alone and a bad one
-//! costs itself. feed-rs is not asked here: it refuses the whole document for any of these, and of
-//! a good one it reads nothing that is not read here.
+//! costs itself; what can be read of that one is in `loose`. feed-rs is not asked here: it refuses the
+//! whole document for any of these, and of a good one it reads nothing that is not read here.
 
 use std::ops::Range;
 
-use serde_json::{Map, Value};
+use serde_json::{Deserializer, Map, Value};
 use url::Url;
 
 use super::envelope::{Envelope, REST};
 use super::outline::Damage;
-use super::{RawDate, RawEntry, RawLink, RawMeta, RawText};
+use super::{RawDate, RawEntry, RawLink, RawMeta, RawText, loose};
 use crate::model::Enclosure;
 
 /// What a JSON document says.
@@ -38,33 +38,51 @@ fn begin(text: &str) -> &str {
     text.trim_start_matches(|c: char| c == '\u{feff}' || c.is_ascii_whitespace())
 }
 
+/// The JSON in a document that begins with something else: a warning of PHP, `callback(`, `[`.
+pub(super) fn within(text: &str) -> Option<&str> {
+    let list = loose::list(text)?;
+    let start = text[..list.start].find('{')?;
+    Some(&text[start..])
+}
+
 /// Reads a document; `None` when it has no list of items.
 pub(super) fn read(text: &str, base: &Url, most: usize) -> Option<JsonFeed> {
     let text = begin(text);
-    let (members, is_whole) = members(text);
-    let items = items_of(text, &members)?;
-    let mut feed = JsonFeed { envelope: around(text, items, is_whole), ..JsonFeed::default() };
-    let said = members.iter().filter(|(key, _)| *key != "items");
-    let said: Map<String, Value> =
-        said.filter_map(|(key, at)| Some(((*key).to_owned(), lenient(&text[at.clone()])?.0))).collect();
-    feed.meta = meta(&said);
-    feed.authors = authors(&said);
-    let (slices, list_is_whole) = elements(text, items.start);
-    feed.total = slices.len();
-    for (number, at) in slices.into_iter().enumerate().take(most) {
-        let source = &text[at];
-        match lenient(source) {
-            Some((Value::Object(item), is_clean)) => {
-                if !is_clean {
-                    feed.damages.push(Damage::Refused);
-                }
-                feed.entries.push(entry(&item, source, base));
-            }
-            _ => feed.lost.push(format!("item {} of the document is no JSON object", number + 1)),
+    let (members, end) = members(text);
+    let is_whole = end.is_some();
+    let list = members.iter().find(|(key, value)| *key == "items" && text[value.clone()].starts_with('['));
+    let list = list.map(|(_, at)| at.clone());
+    let is_listed = list.is_some();
+    let list = list.or_else(|| loose::list(text).map(|at| at.end..text.len()))?;
+    // Brackets that were miscounted leave items behind; a second document is another matter.
+    let is_left = |end: usize| !begin(&text[end..]).starts_with('{') && loose::next_item(text, end).is_some();
+    let is_sound = is_listed && end.is_some_and(|end| !is_left(end));
+    let mut feed = JsonFeed { envelope: around(text, &list, is_sound), ..JsonFeed::default() };
+    let end = Some(list.end).filter(|_| is_sound);
+    let mut items = Items::of(text, list.start + 1, end);
+    for (number, (at, value)) in items.by_ref().enumerate() {
+        feed.total += 1;
+        if number < most {
+            feed.take(&text[at], value, base);
         }
     }
-    if !is_whole || !list_is_whole {
+    let said = members.iter().filter(|(key, _)| is_listed && *key != "items");
+    let mut said: Map<String, Value> =
+        said.filter_map(|(key, at)| Some(((*key).to_owned(), lenient(&text[at.clone()])?.0))).collect();
+    if !is_sound {
+        for (word, value) in
+            [&text[..list.start], &text[items.at.min(text.len())..]].map(loose::object).into_iter().flatten()
+        {
+            said.entry(word).or_insert(value);
+        }
+    }
+    feed.meta = meta(&said);
+    feed.authors = authors(&said);
+    if !items.is_whole || !(is_whole || text.trim_ascii_end().ends_with('}')) {
         feed.damages.push(Damage::CutOff);
+    }
+    if !items.is_clean || !is_sound {
+        feed.damages.push(Damage::Refused);
     }
     if feed.total > most {
         feed.damages.push(Damage::Many);
@@ -74,16 +92,121 @@ pub(super) fn read(text: &str, base: &Url, most: usize) -> Option<JsonFeed> {
     Some(feed)
 }
 
-/// The place of the list of items.
-fn items_of<'m>(text: &str, members: &'m [(&str, Range<usize>)]) -> Option<&'m Range<usize>> {
-    let is_list = |(key, value): &&(&str, Range<usize>)| *key == "items" && text[value.clone()].starts_with('[');
-    members.iter().find(is_list).map(|(_, at)| at)
+impl JsonFeed {
+    /// One item; `value` where it was written as JSON has to be.
+    fn take(&mut self, source: &str, value: Option<Value>, base: &Url) {
+        let item = match value {
+            Some(Value::Object(item)) => Some(item),
+            Some(_) => None,
+            None => {
+                self.damages.push(Damage::Refused);
+                match serde_json::from_str(&cleaned(source)) {
+                    Ok(item) => Some(item),
+                    Err(_) => Some(loose::object(source))
+                        .filter(|item| ["id", "url", "title"].iter().any(|word| item.contains_key(*word))),
+                }
+            }
+        };
+        match item {
+            Some(item) => self.entries.push(entry(&item, source, base)),
+            None => self.lost.push(format!("item {} of the document is no JSON object", self.total)),
+        }
+    }
+}
+
+/// The items of a list, good and bad.
+struct Items<'t> {
+    text: &'t str,
+    at: usize,
+    /// Where the list ends, when its brackets can be believed.
+    end: Option<usize>,
+    /// The list ends as it has to.
+    is_whole: bool,
+    /// Nothing stands between items that does not belong there.
+    is_clean: bool,
+    /// Where the next item after a place was found.
+    next: Option<(usize, Option<usize>)>,
+}
+
+impl<'t> Items<'t> {
+    fn of(text: &'t str, at: usize, end: Option<usize>) -> Self {
+        Self { text, at, end, is_whole: false, is_clean: true, next: None }
+    }
+
+    /// Where the next item begins, at or behind a place.
+    fn next_item(&mut self, from: usize) -> Option<usize> {
+        match self.next {
+            Some((asked, found)) if asked <= from && found.is_none_or(|found| from <= found) => found,
+            _ => {
+                let found = loose::next_item(self.text, from);
+                self.next = Some((from, found));
+                found
+            }
+        }
+    }
+
+    /// Where a broken item ends: by its own brackets, unless another begins before that; `None` when the
+    /// document ends in it.
+    fn broken_end(&mut self, from: usize) -> Option<usize> {
+        let next = self.next_item(from + 1);
+        let is_object = self.text[from..].starts_with('{');
+        let own = value_end(self.text, from).filter(|own| is_object && next.is_none_or(|next| *own <= next));
+        let last = || {
+            let is_ended = self.text.trim_ascii_end().ends_with(['}', ']']);
+            self.text.rfind(']').filter(|end| is_ended && *end > from)
+        };
+        let end = own.or(next).or_else(last)?;
+        let text = self.text[from..end].trim_end_matches(|c: char| c.is_ascii_whitespace() || c == ',');
+        Some(from + text.len().max(1))
+    }
+}
+
+impl Iterator for Items<'_> {
+    type Item = (Range<usize>, Option<Value>);
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let at = skip(self.text, self.at, b",");
+            self.at = at;
+            let rest = &self.text[at..];
+            let first = *rest.as_bytes().first()?;
+            if first == b']' {
+                // Not the end of the list, when items come behind it.
+                let next = if self.end == Some(at + 1) { None } else { self.next_item(at + 1) };
+                let Some(next) = next else {
+                    self.is_whole = true;
+                    return None;
+                };
+                (self.at, self.is_clean) = (next, false);
+                continue;
+            }
+            let mut values = Deserializer::from_str(rest).into_iter::<Value>();
+            let value = values.next().and_then(Result::ok);
+            let end = at + values.byte_offset();
+            // An item whose bracket was lost begins with a name.
+            let is_name = first == b'"' && self.text[skip(self.text, end, b"")..].starts_with(':');
+            // A list in it that lost its end holds the items that follow.
+            let swallows = self.end.is_none() && value.as_ref().is_some_and(loose::holds_items);
+            if value.is_some() && !is_name && !swallows {
+                self.at = end;
+                return Some((at..end, value));
+            }
+            self.is_clean = false;
+            self.at = self.broken_end(at)?;
+            if first == b'{' || is_name {
+                return Some((at..self.at, None));
+            }
+        }
+    }
 }
 
 /// The envelope that a stored one was.
 pub(super) fn envelope(text: &str) -> Option<Envelope> {
-    let (members, is_whole) = members(text);
-    Some(around(text, items_of(text, &members)?, is_whole))
+    let (members, end) = members(text);
+    // A list, as one that was written is: a sign of two bytes in its place must not be cut in half.
+    let is_list = |(key, value): &&(&str, Range<usize>)| *key == "items" && text[value.clone()].starts_with('[');
+    let (_, items) = members.iter().find(is_list)?;
+    Some(around(text, items, end.is_some()))
 }
 
 fn around(text: &str, items: &Range<usize>, is_whole: bool) -> Envelope {
@@ -95,42 +218,25 @@ fn around(text: &str, items: &Range<usize>, is_whole: bool) -> Envelope {
     }
 }
 
-/// Keys of an object with the places of their values, and whether the object is whole.
-fn members(text: &str) -> (Vec<(&str, Range<usize>)>, bool) {
+/// Keys of an object with the places of their values, and where it ends.
+fn members(text: &str) -> (Vec<(&str, Range<usize>)>, Option<usize>) {
     let mut found = Vec::new();
     let mut at = skip(text, 0, b"{");
     loop {
         at = skip(text, at, b",");
         match text.as_bytes().get(at) {
             Some(b'"') => {}
-            Some(b'}') => return (found, true),
-            _ => return (found, false),
+            Some(b'}') => return (found, Some(at + 1)),
+            _ => return (found, None),
         }
-        let Some(end) = value_end(text, at) else { return (found, false) };
+        let Some(end) = value_end(text, at) else { return (found, None) };
         let key = &text[at + 1..end - 1];
         let from = skip(text, end, b":");
         let Some(end) = value_end(text, from) else {
             found.push((key, from..text.len()));
-            return (found, false);
+            return (found, None);
         };
         found.push((key, from..end));
-        at = end;
-    }
-}
-
-/// The places of an array's elements, and whether it is whole.
-fn elements(text: &str, array: usize) -> (Vec<Range<usize>>, bool) {
-    let mut found = Vec::new();
-    let mut at = array + 1;
-    loop {
-        at = skip(text, at, b",");
-        match text.as_bytes().get(at) {
-            Some(b']') => return (found, true),
-            None => return (found, false),
-            _ => {}
-        }
-        let Some(end) = value_end(text, at) else { return (found, false) };
-        found.push(at..end);
         at = end;
     }
 }
@@ -324,14 +430,51 @@ mod tests {
         let text = r#"{"items":[{"id":"1"},{"id":"2" "x"},5,{"id":"3","title":"a
 b",},{"id":"4"}"#;
         let feed = feed(text);
-        assert_eq!(ids(&feed), ["1", "3", "4"]);
-        assert_eq!(feed.lost.len(), 2);
+        assert_eq!(ids(&feed), ["1", "2", "3", "4"]);
+        assert_eq!(feed.lost, ["item 3 of the document is no JSON object"]);
         assert_eq!(feed.damages, [Damage::CutOff, Damage::Refused]);
-        assert_eq!(feed.entries[1].title, Some(RawText::Plain("a\nb".into())));
+        assert_eq!(feed.entries[2].title, Some(RawText::Plain("a\nb".into())));
         for cut in
             ["{\"items\":[{\"id\":\"1\"},{\"id\":\"2", "{\"items\":[{\"id\":\"1\"}", "{\"items\":[{\"id\":\"1\"},\"\\"]
         {
             assert_eq!(ids(&self::feed(cut)), ["1"], "{cut}");
+        }
+    }
+
+    /// What is written in place of a comma, a quote or a bracket.
+    #[test]
+    fn an_item_that_is_no_json_is_read_and_costs_no_other() {
+        let item = |n: u8| format!("{{\"id\":\"{n}\",\"url\":\"/{n}\",\"title\":\"t{n}\"}}");
+        let sound = format!("{{\"title\":\"t\",\"items\":[{},{},{}],\"language\":\"de\"}}", item(1), item(2), item(3));
+        for (from, to) in [
+            ("\"2\"", "\"2"),
+            ("\"2\"", "2\""),
+            ("\"id\":\"2\"", "id:'2'"),
+            ("\"/2\",", "\"/2\""),
+            ("\"t2\"", "\"t2"),
+            ("\"t2\"}", "\"t2\""),
+            ("\"t2\"}", "\"t2\"]"),
+            ("\"t2\"}", "\"t2\"}]"),
+            ("\"t2\"},", "\"t2\"}; // it's \"so\n"),
+            ("{\"id\":\"2\"", "\"id\":\"2\""),
+            ("\"t2\"}", "\"t2\",\"authors\":[{}"),
+            ("{\"id\":\"2\"", "{{\"id\":\"2\""),
+            ("{\"id\":\"2\"", "<b>Warning</b>: it's \"x in <b>y</b> {\"id\":\"2\""),
+            ("{\"id\":\"2\"", "{<b>Warning</b>: \"x\" in y\n\"id\":\"2\""),
+            ("\"title\":\"t\"", "\"title\":\"t "),
+        ] {
+            assert!(sound.contains(from), "{from}");
+            let text = sound.replace(from, to);
+            let feed = feed(&text);
+            let said: Vec<_> =
+                feed.entries.iter().map(|e| (e.guid.as_deref(), e.links[0].href.as_str(), &e.title)).collect();
+            let expected: Vec<_> = (1..=3)
+                .map(|n| (n.to_string(), format!("https://example.org/{n}"), Some(RawText::Plain(format!("t{n}")))))
+                .collect();
+            let expected: Vec<_> =
+                expected.iter().map(|(id, url, title)| (Some(id.as_str()), url.as_str(), title)).collect();
+            assert_eq!(said, expected, "{text}");
+            assert_eq!((feed.damages, feed.meta.language.as_deref()), (vec![Damage::Refused], Some("de")), "{text}");
         }
     }
 

@@ -12,6 +12,8 @@ mod envelope;
 mod facts;
 mod json;
 pub mod list;
+mod loose;
+mod mixed;
 mod names;
 mod outline;
 pub mod page;
@@ -259,10 +261,19 @@ pub fn feed(body: &[u8], hints: &Hints) -> Result<ReadFeed, ReadError> {
     if text.trim().is_empty() {
         return Err(ReadError::Empty);
     }
-    let mut feed = if json::is_json(text) { from_json(text, hints)? } else { from_xml(text, hints)? };
+    let mut feed = if json::is_json(text) { from_json(text, hints)? } else { from_other(text, hints)? };
     feed.charset = decoded.charset;
     date_entries(&mut feed, hints);
     Ok(feed)
+}
+
+/// XML, or JSON behind something that is none.
+fn from_other(text: &str, hints: &Hints) -> Result<ReadFeed, ReadError> {
+    let read = from_xml(text, hints);
+    match &read {
+        Err(ReadError::Refused(_)) => json::within(text).map_or(read, |json| from_json(json, hints)),
+        _ => read,
+    }
 }
 
 fn from_json(text: &str, hints: &Hints) -> Result<ReadFeed, ReadError> {

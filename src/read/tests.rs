@@ -163,6 +163,21 @@ fn an_entry_without_its_start_tag_is_found() {
 }
 
 #[test]
+fn json_is_found_behind_what_is_none() {
+    let json = r#"{"title":"t","items":[{"id":"1","title":"x"}]}"#;
+    let warning = "<br />\n<b>Warning</b>: x in <b>y</b><br />\n";
+    for text in
+        [format!("{warning}{json}"), format!("callback({json});"), format!("[{json}]"), format!(")]}}'\n{json}")]
+    {
+        assert_eq!(titles(&text), ["x"], "{text}");
+    }
+    let wide: Vec<u8> = json.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    assert_eq!(feed(&wide, &Hints::at(base())).expect("feed").entries.len(), 1);
+    let page = format!("<html><script>{json}</script></html>");
+    assert!(matches!(read(&page), Err(ReadError::Html(_))));
+}
+
+#[test]
 fn xhtml_is_read_as_it_is_written() {
     let atom = |content: &str| {
         format!(

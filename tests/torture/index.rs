@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use feedmill::history::History;
 use feedmill::identity::{Alias, Identity, Known};
 use feedmill::index::{Committed, FeedState, Index, IndexError, SledIndex, Takedown};
 use feedmill::model::{EntryKey, FeedId, Fingerprint, Found, LedgerPosition, Record, Timestamp, TopicId};
@@ -134,6 +135,18 @@ impl<I: Halves> Index for FaultIndex<I> {
 
     async fn put_published(&self, topic: &TopicId, from: Fingerprint) -> Result<(), IndexError> {
         self.step("put_published", Does::Fill, self.inner.put_published(topic, from), nothing()).await
+    }
+
+    async fn members(&self, rule: Fingerprint, entries: Vec<(Timestamp, EntryKey)>) -> Result<Vec<bool>, IndexError> {
+        self.read("members", self.inner.members(rule, entries)).await
+    }
+
+    async fn history(&self, generation: &str) -> Result<Option<History>, IndexError> {
+        self.read("history", self.inner.history(generation)).await
+    }
+
+    async fn put_history(&self, generation: &str, history: History) -> Result<(), IndexError> {
+        self.step("put_history", Does::Fill, self.inner.put_history(generation, history), nothing()).await
     }
 
     async fn ledger(&self) -> Result<LedgerPosition, IndexError> {

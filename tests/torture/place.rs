@@ -48,6 +48,7 @@ pub struct Place {
 
 /// Where the index is.
 #[derive(Debug)]
+#[expect(clippy::large_enum_variant, reason = "one a run")]
 pub enum Remembered {
     InMaps(Memory),
     InSled(tempfile::TempDir),
@@ -75,7 +76,7 @@ impl Fetch for Served {
         let document = self.0.get(source.id.as_str()).cloned().unwrap_or_default();
         let etag = Some(format!("\"{}\"", Fingerprint::of(&document).hex()));
         if validators.etag == etag {
-            return Ok(Fetched::NotModified { validators: validators.clone() });
+            return Ok(Fetched::NotModified { validators: validators.clone(), freshness: None, moved: None });
         }
         Ok(Fetched::Body(Body {
             bytes: document.into_bytes(),
@@ -83,6 +84,7 @@ impl Fetch for Served {
             base: source.url.clone(),
             status: 200,
             validators: Validators { etag, last_modified: None },
+            freshness: None,
             headers: vec![],
             moved: None,
         }))
@@ -106,8 +108,9 @@ pub const PUBLIC: &str = "/data/public";
 impl Place {
     /// Nothing has run here yet.
     pub fn new(feeds_and_topics: &str) -> Self {
-        let text =
-            format!("site: {{ url: 'https://news.example.net/' }}\nfetch: {{ min_interval: 0s }}\n{feeds_and_topics}");
+        let text = format!(
+            "site: {{ url: 'https://news.example.net/' }}\nfetch: {{ min_interval: 0s, host_delay: 0s }}\n{feeds_and_topics}"
+        );
         Self {
             config: Arc::new(config::read(&[Source { name: "c", text: &text }], &|_| None).expect("config")),
             platter: Platter::empty(),

@@ -14,6 +14,7 @@ fn env(name: &str) -> Option<String> {
         ("HOST", "feeds.example.org"),
         ("TOKEN", "geheim"),
         ("ROOT", "/srv"),
+        ("URL", "https://feeds.example.org/geheim"),
         ("EMPTY", ""),
         ("MANY", "7"),
         ("TRICK", "${TOKEN}: [x"),

@@ -7,7 +7,10 @@ use url::Url;
 
 use super::{SITE, problems_of, read_all};
 use crate::config::{Allow, Config, Feed, Fetch, Server, Site, Storage, includes};
-use crate::model::{Dedup, FeedId, FeedSelection, FeedSource, Pattern, Place, Revisions, Topic, TopicId};
+use crate::model::{
+    Access, Dedup, FeedId, FeedSelection, FeedSource, Login, Password, Pattern, Place, Proxy, Revisions, Route, Secret,
+    Topic, TopicId,
+};
 use crate::normalize::html::Cuts;
 use crate::post::Layout;
 use crate::schedule::Schedule;
@@ -27,6 +30,7 @@ fn feed(id: &str, name: &str, url: &str) -> Feed {
             tags: vec![],
             dedup: Dedup::Auto,
             revisions: Revisions::Keep,
+            access: Access::default(),
         },
         enabled: true,
         schedule: Schedule::parse("@hourly", Tz::UTC).unwrap(),
@@ -34,6 +38,10 @@ fn feed(id: &str, name: &str, url: &str) -> Feed {
         encoding: None,
         max_entries: 100_000,
     }
+}
+
+fn proxy(url: &str) -> Proxy {
+    Proxy::new(Url::parse(url).unwrap()).unwrap()
 }
 
 fn topic(id: &str) -> Topic {
@@ -82,9 +90,15 @@ fn a_site_is_enough() {
         server: Server { listen: "127.0.0.1:8080".parse().unwrap() },
         fetch: Fetch {
             concurrency: 64,
+            per_host: 1,
+            host_delay: Duration::from_secs(1),
             timeout: Duration::from_secs(30),
+            first_byte: Duration::from_secs(15),
+            min_rate: 512,
             max_body: 64 * 1024 * 1024,
             user_agent: format!("feedmill/{version} (+https://news.example.org/)"),
+            proxy: None,
+            ca_file: None,
             allow: vec![],
             min_interval: Duration::from_mins(15),
         },
@@ -113,9 +127,15 @@ server:
   listen: "[::1]:80"
 fetch:
   concurrency: 8
+  per_host: 2
+  host_delay: 250ms
   timeout: 1m30s
+  first_byte: 20s
+  min_rate: 2KiB/s
   max_body: 500KB
   user_agent: "{site.url} {version} bot"
+  proxy: socks5h://127.0.0.1:9050
+  ca_file: config/ca.pem
   allow: [ "127.0.0.1:9000", "[::1]:9000", NAS.local:8080, 192.168.7.0/24, 192.168.7.5, "fd00::/8" ]
   min_interval: 0s
 schedule: "*/5 * * * *"
@@ -132,6 +152,11 @@ feeds:
     tags: [新闻, 2021]
     dedup: guid
     encoding: gb18030
+    headers: { X-Key: 'abc', accept-language: zh }
+    username: ann
+    password_file: /run/secrets/ann
+    proxy: none
+    mirrors: [https://mirror.example.net/rss]
     max_entries: 500
     revisions: ignore
     remove: [p.share, ".ads"]
@@ -193,9 +218,15 @@ fn all_keys() -> Config {
         server: Server { listen: "[::1]:80".parse().unwrap() },
         fetch: Fetch {
             concurrency: 8,
+            per_host: 2,
+            host_delay: Duration::from_millis(250),
             timeout: Duration::from_secs(90),
+            first_byte: Duration::from_secs(20),
+            min_rate: 2048,
             max_body: 500_000,
             user_agent: concat!("https://news.example.org/feeds/ ", env!("CARGO_PKG_VERSION"), " bot").to_owned(),
+            proxy: Some(proxy("socks5h://127.0.0.1:9050")),
+            ca_file: Some(PathBuf::from("config/ca.pem")),
             allow: vec![
                 Allow::HostPort("127.0.0.1".to_owned(), 9000),
                 Allow::HostPort("::1".to_owned(), 9000),
@@ -216,6 +247,19 @@ fn all_keys() -> Config {
                     tags: owned(&["新闻", "2021"]),
                     dedup: Dedup::Guid,
                     revisions: Revisions::Ignore,
+                    access: Access {
+                        headers: vec![
+                            ("x-key".to_owned(), Secret::new("abc")),
+                            ("accept-language".to_owned(), Secret::new("zh")),
+                        ],
+                        login: Some(Login {
+                            username: "ann".to_owned(),
+                            password: Password::File(PathBuf::from("/run/secrets/ann")),
+                        }),
+                        route: Route::Direct,
+                        secret_address: false,
+                        mirrors: vec![Url::parse("https://mirror.example.net/rss").unwrap()],
+                    },
                 },
                 enabled: false,
                 schedule: Schedule::parse("@daily", Tz::Europe__Berlin).unwrap(),
@@ -272,6 +316,19 @@ fn the_other_forms_of_a_value() {
     assert!(feed(", enabled: 'true'").enabled);
     assert_eq!(feed(", timezone: Asia/Tokyo").schedule, Schedule::parse("@hourly", Tz::Asia__Tokyo).unwrap());
     assert_eq!(good("fetch: { max_body: 1000 }").fetch.max_body, 1000);
+    assert_eq!(good("fetch: { proxy: none, min_rate: 0/s }").fetch, good("fetch: { min_rate: 0B/s }").fetch);
+    assert_eq!(good("fetch: { proxy: 'http://p.example.org' }").fetch.proxy, Some(proxy("http://p.example.org:80/")));
+    let through = |text: &str| feed(&format!(", proxy: '{text}'")).source.access.route;
+    assert_eq!(through("direct"), Route::Direct);
+    assert_eq!(through("socks5://ann:${TOKEN}@[::1]:1080"), Route::Through(proxy("socks5://ann:geheim@[::1]:1080")));
+    assert_eq!(
+        feed(", username: 'ann b', password: '${TOKEN}'").source.access.login,
+        Some(Login { username: "ann b".to_owned(), password: Password::Given(Secret::new("geheim")) })
+    );
+    assert_eq!(
+        feed(", headers: { AUTHORIZATION: 'Bearer ${TOKEN}' }").source.access.headers,
+        [("authorization".to_owned(), Secret::new("Bearer geheim"))]
+    );
     assert_eq!(
         good("topics:\n- id: a\n  any: ['null', \"~\", ' AI ', 'a b', 2021-01-01]\n  all: |\n    腾讯\n").topics,
         [Topic { any: owned(&["null", "~", "AI", "a b", "2021-01-01"]), all: owned(&["腾讯"]), ..topic("a") }]
@@ -302,6 +359,24 @@ fn topics_gather_others_in_any_order() {
     let b = Topic { picks: false, includes: vec![Arc::clone(&c)], none: owned(&["y"]), ..topic("b") };
     let a = Topic { includes: vec![Arc::new(b.clone()), c], any: owned(&["x"]), ..topic("a") };
     assert_eq!(topics, [a, b, topic("c")]);
+}
+
+#[test]
+fn an_address_with_a_variable_behind_its_host_is_shown_to_nobody() {
+    for (address, is_secret) in [
+        ("https://feeds.example.org/a", false),
+        ("https://${HOST}/a", false),
+        ("https://${HOST}/a?b=$${TOKEN}", false),
+        ("https://${HOST}/a?token=${TOKEN}", true),
+        ("https://feeds.example.org/${TOKEN}/a", true),
+        ("${URL}", true),
+    ] {
+        let feed = good(&format!("feeds: [{{ id: a, name: A, url: '{address}' }}]")).feeds.remove(0);
+        assert_eq!(feed.source.access.secret_address, is_secret, "{address}");
+        assert_eq!(feed.source.public_url().is_none(), is_secret, "{address}");
+    }
+    let config = good("feeds: [{ id: a, name: A, url: 'http://a/', mirrors: ['http://b/${TOKEN}'] }]");
+    assert!(config.feeds[0].source.access.secret_address);
 }
 
 #[test]

@@ -130,6 +130,29 @@ fetch: { user_agent: 'x {name}' } => fetch.user_agent: `x {name}`: in braces sta
 fetch: { user_agent: 新闻 } => fetch.user_agent: `新闻`: may hold printable ASCII only
 fetch: { allow: nas.local } => fetch.allow: `nas.local`: not an address to allow; write it like `nas.local:8080`, `[::1]:9000`, `192.168.7.5` or `192.168.7.0/24`
 fetch: { allow: [192.168.7.5/24] } => fetch.allow[0]: `192.168.7.5/24`: the address has bits beyond its length; did you mean `192.168.7.0/24`?
+fetch: { min_rate: 512 } => fetch.min_rate: `512`: not a rate; write it like `512B/s` or `2KiB/s`
+fetch: { min_rate: 2GiB/s } => fetch.min_rate: `2GiB/s`: must be from 0 to 1073741824 bytes a second
+fetch: { first_byte: 0s } => fetch.first_byte: `0s`: must be from 1ms to 3600s
+fetch: { per_host: 0 } => fetch.per_host: `0`: must be a whole number from 1 to 1000
+fetch: { host_delay: 2h } => fetch.host_delay: `2h`: must be from 0ns to 3600s
+fetch: { proxy: '127.0.0.1:9050' } => fetch.proxy: not a proxy; write it like `socks5h://127.0.0.1:9050` or `http://proxy.example.org:3128` (http, https, socks5 or socks5h), or `none`
+fetch: { proxy: 'socks4://127.0.0.1:9050' } => fetch.proxy: not a proxy; write it like `socks5h://127.0.0.1:9050` or `http://proxy.example.org:3128` (http, https, socks5 or socks5h), or `none`
+fetch: { proxy: 'socks5h://127.0.0.1' } => fetch.proxy: not a proxy; write it like `socks5h://127.0.0.1:9050` or `http://proxy.example.org:3128` (http, https, socks5 or socks5h), or `none`
+fetch: { proxy: 'http://p.example.org:3128/path' } => fetch.proxy: not a proxy; write it like `socks5h://127.0.0.1:9050` or `http://proxy.example.org:3128` (http, https, socks5 or socks5h), or `none`
+feeds: [{ id: a, name: A, url: 'http://a', proxy: tor }] => feeds[0].proxy: not a proxy; write it like `socks5h://127.0.0.1:9050` or `http://proxy.example.org:3128` (http, https, socks5 or socks5h), or `none`
+feeds: [{ id: a, name: A, url: 'http://a', headers: x }] => feeds[0].headers: expected a mapping, found a text
+feeds: [{ id: a, name: A, url: 'http://a', headers: { X-A: [b] } }] => feeds[0].headers.X-A: expected a text, found a list
+feeds: [{ id: a, name: A, url: 'http://a', headers: { 'X A': b } }] => feeds[0].headers.X A: this is no name of a header
+feeds: [{ id: a, name: A, url: 'http://a', headers: { X-A: b, x-a: c } }] => feeds[0].headers.x-a: stands twice
+feeds: [{ id: a, name: A, url: 'http://a', headers: { X-A: '新闻' } }] => feeds[0].headers.X-A: a header may hold printable ASCII only
+feeds: [{ id: a, name: A, url: 'http://a', headers: { Host: b } }] => feeds[0].headers.Host: feedmill says this itself; remove the header
+feeds: [{ id: a, name: A, url: 'http://a', username: 'a:b', password_file: x }] => feeds[0].username: a name to log in with holds no `:` and is a single line
+feeds: [{ id: a, name: A, url: 'http://a', username: a }] => feeds[0].username: `password_file` or `password: ${NAME}` is missing
+feeds: [{ id: a, name: A, url: 'http://a', password_file: a }] => feeds[0].password_file: `username` is missing
+feeds: [{ id: a, name: A, url: 'http://a', password: '${TOKEN}' }] => feeds[0].password: `username` is missing
+feeds: [{ id: a, name: A, url: 'http://a', username: a, password: '${TOKEN}', password_file: b }] => feeds[0].password: `password_file` says it too; keep one of the two
+feeds: [{ id: a, name: A, url: 'http://a', username: a, password: geheim }] => feeds[0].password: a password does not stand in a config; use `${NAME}` or `password_file`
+feeds: [{ id: a, name: A, url: 'http://a', username: a, password_file: b, headers: { Authorization: c } }] => feeds[0].headers: `username` makes the header `Authorization`; keep one of the two
 schedule: 0 9 * * 8 => schedule: `0 9 * * 8`: weekday 8 does not exist
 timezone: Asia/Shangai => timezone: `Asia/Shangai`: no such time zone; did you mean `Asia/Shanghai`?
 timezone: new york => timezone: `new york`: no such time zone; did you mean `America/New_York`?
@@ -263,6 +286,14 @@ fn secrets_are_not_repeated() {
         "feeds: [{ id: a, name: A, url: 'http://x/?${TOKEN}' }, { id: b, name: B, url: 'http://x/?${TOKEN}' }]",
         "feeds: geheim",
         "fetch: { timeout: '${TOKEN}' }",
+        "fetch: { proxy: 'http://a:geheim@p/x' }",
+        "fetch: { proxy: 'ftp://a:${TOKEN}@p' }",
+        "feeds: [{ id: a, name: A, url: 'http://x', username: a, password: geheim }]",
+        "feeds: [{ id: a, name: A, url: 'http://x', username: a, password: ['${TOKEN}'] }]",
+        "feeds: [{ id: a, name: A, url: 'http://x', password: '${TOKEN}' }]",
+        "feeds: [{ id: a, name: A, url: 'http://x', headers: { Host: '${TOKEN}' } }]",
+        "feeds: [{ id: a, name: A, url: 'http://x', headers: { 'X A': 'geheim' } }]",
+        "feeds: [{ id: a, name: A, url: 'http://x', proxy: '${TOKEN}' }]",
         "timezone: ${TOKEN}",
         "schedule: ${TOKEN} 8",
     ] {

@@ -1,25 +1,92 @@
 //! What a request says.
 
+#![expect(clippy::disallowed_methods, reason = "a test's files need no care")]
+
 use super::*;
+use crate::model::{Login, Password, Secret};
+
+/// A whole request to `HOST`, with what is said to a feed's own server only.
+fn head(path: &str, own: &str) -> String {
+    format!(
+        "GET {path} HTTP/1.1\r\n{own}accept: application/atom+xml, application/rss+xml, application/feed+json;q=0.9, \
+         application/rdf+xml;q=0.9, application/xml;q=0.8, text/xml;q=0.8, */*;q=0.5\r\n\
+         user-agent: feedmill/test (+https://news.example.org/)\r\n\
+         accept-encoding: gzip, br, zstd, deflate\r\nhost: HOST\r\n\r\n"
+    )
+}
+
+fn heads(origin: &Origin) -> Vec<String> {
+    let texts = (0..origin.requests().len()).map(|n| origin.request(n));
+    texts.map(|text| text.replace(&origin.at.to_string(), "HOST")).collect()
+}
 
 #[tokio::test]
 async fn a_request_says_who_we_are_and_nothing_else() {
     let origin = Origin::saying(HELLO).await;
     body(&origin, "/feed?a=1").await;
-    let mut lines: Vec<_> = origin.request(0).lines().map(str::to_ascii_lowercase).collect();
-    lines.sort();
-    assert_eq!(
-        lines,
-        [
-            "",
-            "accept-encoding: zstd,gzip,deflate,br",
-            "accept: application/atom+xml, application/rss+xml, application/feed+json;q=0.9, \
-             application/rdf+xml;q=0.9, application/xml;q=0.8, text/xml;q=0.8, */*;q=0.5",
-            "get /feed?a=1 http/1.1",
-            &format!("host: {}", origin.at),
-            "user-agent: feedmill/test (+https://news.example.org/)",
-        ]
-    );
+    assert_eq!(heads(&origin), [head("/feed?a=1", "")]);
+    let known = Validators { etag: Some("W/\"1\"".to_owned()), last_modified: Some("then".to_owned()) };
+    ask_with(&allowing(&origin), &origin.url("/"), &known).await.unwrap();
+    assert_eq!(heads(&origin)[1], head("/", "if-none-match: W/\"1\"\r\nif-modified-since: then\r\n"));
+}
+
+#[tokio::test]
+async fn what_is_for_a_feeds_own_server_goes_to_no_other() {
+    let cookie = "Set-Cookie: a=b; Path=/\r\n";
+    let other = Origin::saying(answer("200 OK", cookie, b"<rss/>")).await;
+    let away = other.url("/end");
+    let origin = Origin::start(move |path| {
+        let to = if path == "/a" { "/b" } else { &away };
+        vec![Step::Send(answer("301 Moved Permanently", &format!("{cookie}Location: {to}\r\n"), b""))]
+    })
+    .await;
+    let mut limits = allowing(&origin);
+    limits.allow.extend(allowing(&other).allow);
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "s3cret\r\n").unwrap();
+    let mut source = source(&origin.url("/a"));
+    source.access.headers = vec![
+        ("x-key".to_owned(), Secret::new("abc")),
+        ("user-agent".to_owned(), Secret::new("mine")),
+        ("cookie".to_owned(), Secret::new("session=1")),
+    ];
+    let own = "x-key: abc\r\nuser-agent: mine\r\ncookie: session=1\r\nauthorization: Basic YW5uOnMzY3JldA==\r\n";
+    let fetch = HttpFetch::new(&limits).unwrap();
+    for (n, password) in
+        [Password::Given(Secret::new("s3cret")), Password::File(file.path().to_owned())].into_iter().enumerate()
+    {
+        source.access.login = Some(Login { username: "ann".to_owned(), password });
+        fetch.get(&source, &Validators::default()).await.unwrap();
+        let ours = |path| head(path, own).replace("user-agent: feedmill/test (+https://news.example.org/)\r\n", "");
+        assert_eq!(heads(&origin)[2 * n..], [ours("/a"), ours("/b")]);
+        assert_eq!(heads(&other)[n..], [head("/end", "")]);
+    }
+}
+
+#[tokio::test]
+async fn a_password_file_of_no_use_is_a_sentence_and_nothing_is_asked() {
+    let origin = Origin::saying(HELLO).await;
+    let file = tempfile::NamedTempFile::new().unwrap();
+    let mut source = source(&origin.url("/"));
+    let password = Password::File(file.path().to_owned());
+    source.access.login = Some(Login { username: "ann".to_owned(), password });
+    let fetch = HttpFetch::new(&allowing(&origin)).unwrap();
+    for (text, cause) in [
+        ("", "it should hold a password and is empty"),
+        ("\n", "it should hold a password and is empty"),
+        ("s3cret\nand more\n", "it should hold a password on its first line and nothing else"),
+        ("\u{0}\u{0}", "it should hold a password on its first line and nothing else"),
+    ] {
+        std::fs::write(file.path(), text).unwrap();
+        let error = fetch.get(&source, &Validators::default()).await.unwrap_err();
+        assert_eq!(error.to_string(), format!("`{}` cannot be read: {cause}", file.path().display()));
+        assert!(!error.was_asked());
+    }
+    source.access.login =
+        Some(Login { username: "ann".to_owned(), password: Password::File("/nowhere/password".into()) });
+    let error = fetch.get(&source, &Validators::default()).await.unwrap_err();
+    assert_eq!(error.to_string(), "`/nowhere/password` cannot be read: No such file or directory");
+    assert_eq!(origin.connections(), 0);
 }
 
 #[tokio::test]
@@ -90,17 +157,6 @@ async fn a_connection_is_used_again() {
         fetch.get(&source(&origin.url(path)), &Validators::default()).await.unwrap();
     }
     assert_eq!((origin.requests().len(), origin.connections()), (3, 1));
-}
-
-/// Runs one of the helpers below in a process of its own: the environment belongs to the whole process.
-async fn helped(helper: &'static str, environment: Vec<(&'static str, String)>) {
-    let run = move || {
-        let mut command = std::process::Command::new(std::env::current_exe().unwrap());
-        command.args(["--ignored", helper]).envs(environment).output().unwrap()
-    };
-    let output = tokio::task::spawn_blocking(run).await.unwrap();
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success() && said.contains("1 passed"), "{said}");
 }
 
 #[tokio::test]

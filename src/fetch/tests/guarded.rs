@@ -121,3 +121,37 @@ async fn each_scheme_has_its_own_way() {
     let error = fetcher.get(&source(&origin.url("/")), &Validators::default()).await.unwrap_err();
     assert!(matches!(error, FetchError::Redirect { .. }), "{error}");
 }
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_connection_goes_to_what_was_judged_and_nowhere_else() {
+    use std::net::IpAddr;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    let inner = Origin::saying(HELLO).await;
+    let port = inner.at.port();
+    let open = Origin::listen(&format!("127.0.0.2:{port}"), |_| vec![Step::Send(HELLO.to_vec())]).await;
+    // Both addresses, then only the one that is refused; a name under `closed` leads where nobody listens, too.
+    let asked = AtomicUsize::new(0);
+    let lookup = move |name: &str| {
+        let first: IpAddr = if name.starts_with("closed") { [127, 0, 0, 3] } else { [127, 0, 0, 2] }.into();
+        let inner = IpAddr::from([127, 0, 0, 1]);
+        let ips = match asked.fetch_add(1, Ordering::Relaxed) {
+            0 | 2 => vec![inner, first],
+            _ => vec![inner],
+        };
+        Box::pin(async move { Ok(ips) }) as std::pin::Pin<Box<dyn Future<Output = std::io::Result<_>> + Send>>
+    };
+    let limits = limits(vec![Allow::Network("127.0.0.2/31".parse().unwrap())]);
+    let fetch = HttpFetch::with(&limits, Arc::new(lookup)).unwrap();
+    let ask = async |host: &str| {
+        fetch.get(&source(&format!("http://{host}.example.org:{port}/")), &Validators::default()).await
+    };
+    assert!(matches!(ask("turncoat").await, Ok(Fetched::Body(_))));
+    let refused = ask("turncoat").await;
+    assert!(matches!(refused, Err(FetchError::Refused(_))), "{refused:?}");
+    let nobody = ask("closed").await;
+    assert!(matches!(nobody, Err(FetchError::Connect { .. })), "{nobody:?}");
+    assert_eq!((open.connections(), inner.connections()), (1, 0));
+}

@@ -2,8 +2,11 @@
 
 mod answered;
 mod asked;
+mod bombs;
 mod broken;
 mod guarded;
+mod proxied;
+mod secure;
 
 use std::time::Duration;
 
@@ -24,15 +27,22 @@ fn source(url: &str) -> FeedSource {
         tags: Vec::new(),
         dedup: crate::model::Dedup::Auto,
         revisions: crate::model::Revisions::Keep,
+        access: crate::model::Access::default(),
     }
 }
 
 fn limits(allow: Vec<Allow>) -> Limits {
     Limits {
+        per_host: 1,
+        host_delay: Duration::ZERO,
         timeout: Duration::from_secs(20),
+        first_byte: Duration::from_secs(15),
+        min_rate: MinRate::per_second(512),
         max_body: 1 << 20,
         user_agent: "feedmill/test (+https://news.example.org/)".to_owned(),
         allow,
+        proxy: None,
+        ca_file: None,
     }
 }
 
@@ -62,9 +72,11 @@ async fn said(origin: &Origin, path: &str) -> String {
     error.to_string().replace(&origin.at.port().to_string(), "PORT")
 }
 
-/// An answer with a body and the length that belongs to it.
+/// An answer with a body and the length that belongs to it. It says that the connection ends with it, or the next
+/// request might still be sent over it.
 fn answer(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
-    let mut bytes = format!("HTTP/1.1 {status}\r\n{headers}Content-Length: {}\r\n\r\n", body.len()).into_bytes();
+    let close = if headers.contains("keep-alive") { "" } else { "Connection: close\r\n" };
+    let mut bytes = format!("HTTP/1.1 {status}\r\n{headers}{close}Content-Length: {}\r\n\r\n", body.len()).into_bytes();
     bytes.extend_from_slice(body);
     bytes
 }
@@ -79,4 +91,16 @@ const ENCODED: [(&str, &str); 4] = [
 
 fn hex(text: &str) -> Vec<u8> {
     (0..text.len()).step_by(2).map(|at| u8::from_str_radix(&text[at..at + 2], 16).unwrap()).collect()
+}
+
+/// Runs one of the ignored helpers in a process of its own: environment and memory belong to the whole process.
+async fn helped(helper: &'static str, environment: Vec<(&'static str, String)>) -> String {
+    let run = move || {
+        let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+        command.args(["--ignored", "--nocapture", helper]).envs(environment).output().unwrap()
+    };
+    let output = tokio::task::spawn_blocking(run).await.unwrap();
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success() && said.contains("1 passed"), "{said}");
+    said.into_owned()
 }

@@ -283,6 +283,16 @@ impl Entries {
         Ok(Some(newest))
     }
 
+    /// Which of these entries belong to a rule.
+    pub(super) fn members(
+        &self,
+        rule: Fingerprint,
+        entries: &[(Timestamp, EntryKey)],
+    ) -> Result<Vec<bool>, IndexError> {
+        let is_member = |(date, key): &(Timestamp, EntryKey)| self.trees.order.contains_key(place(rule, *date, *key));
+        entries.iter().map(|entry| is_member(entry).map_err(|e| self.unread(&e))).collect()
+    }
+
     /// Applies a rule to all there is.
     pub(super) fn put_topic(&self, rule: Fingerprint, members: Vec<(Timestamp, EntryKey)>) -> Result<(), IndexError> {
         let mut meta = self.meta();

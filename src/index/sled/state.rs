@@ -6,7 +6,8 @@ use sled::{Batch, Db};
 
 use super::mark::{self, Mark};
 use super::store::{self, broken, damaged};
-use super::stored::VERSION;
+use super::stored::{self, VERSION};
+use crate::history::History;
 use crate::index::{Committed, FeedState, IndexError};
 use crate::model::{FeedId, Fingerprint, LedgerPosition, TopicId};
 
@@ -18,6 +19,7 @@ const SELF: &[u8] = b"version";
 
 const FEED: &str = "feed:";
 const PUBLISHED: &str = "published:";
+const HISTORY: &str = "history:";
 
 /// The store, open.
 #[derive(Debug)]
@@ -86,10 +88,13 @@ impl State {
         Ok(batch)
     }
 
-    /// Forgets the ledger and which topics are published.
+    /// Forgets the ledger, which topics are published, and how far their histories go.
     pub(super) fn forget_ledger(&self) -> Result<(), IndexError> {
         let mut batch = Batch::default();
         batch.remove(LEDGER);
+        for key in self.db.scan_prefix(HISTORY).keys() {
+            batch.remove(key.map_err(|e| broken(&self.path, "read", &e))?);
+        }
         let batch = self.without_published(batch)?;
         self.apply(batch)
     }
@@ -103,6 +108,19 @@ impl State {
     pub(super) fn put_published(&self, topic: &TopicId, from: Fingerprint) -> Result<(), IndexError> {
         let mut batch = Batch::default();
         batch.insert(published_key(topic).as_bytes(), from.bytes());
+        self.apply(batch)
+    }
+
+    /// How far a history goes. One that cannot be read is begun anew.
+    pub(super) fn history(&self, generation: &str) -> Result<Option<History>, IndexError> {
+        let value = self.db.get(format!("{HISTORY}{generation}")).map_err(|e| broken(&self.path, "read", &e))?;
+        Ok(value.and_then(|value| stored::history(&value)))
+    }
+
+    pub(super) fn put_history(&self, generation: &str, history: &History) -> Result<(), IndexError> {
+        let value = stored::history_bytes(history).map_err(|e| store::refused(&self.path, "written", e))?;
+        let mut batch = Batch::default();
+        batch.insert(format!("{HISTORY}{generation}").as_bytes(), value);
         self.apply(batch)
     }
 

@@ -1,5 +1,6 @@
 //! How records, places and what a store says of itself are written as bytes.
 
+use crate::history::{History, Version};
 use crate::index::Takedown;
 use crate::model::{EntryKey, FeedId, Fingerprint, LedgerPosition, Record, Timestamp, TopicId};
 
@@ -36,6 +37,50 @@ struct Stored {
     revised: Option<i64>,
     id: Option<String>,
     rule: u8,
+}
+
+/// A history as it is stored.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct StoredHistory {
+    sealed: u64,
+    pending: Vec<StoredVersion>,
+    young: Vec<StoredVersion>,
+    newest: i64,
+    ledger: LedgerPosition,
+    struck: i64,
+}
+
+/// Key, number of the revision, when it was seen, whether it is news.
+type StoredVersion = ([u8; 32], u32, i64, bool);
+
+/// The bytes of a history.
+pub(super) fn history_bytes(history: &History) -> Result<Vec<u8>, String> {
+    let version = |v: &Version| (*v.key.bytes(), v.rev, v.seen.millis(), v.is_news);
+    let stored = StoredHistory {
+        sealed: history.sealed,
+        pending: history.pending.iter().map(version).collect(),
+        young: history.young.iter().map(version).collect(),
+        newest: history.newest.millis(),
+        ledger: history.ledger.clone(),
+        struck: history.struck.millis(),
+    };
+    postcard::to_extend(&stored, vec![VERSION]).map_err(|e| e.to_string())
+}
+
+/// A history from its bytes.
+pub(super) fn history(value: &[u8]) -> Option<History> {
+    let stored: StoredHistory = postcard::from_bytes(value.strip_prefix(&[VERSION])?).ok()?;
+    let version = |(key, rev, seen, is_news): StoredVersion| {
+        Some(Version { key: EntryKey::from_bytes(&key)?, rev, seen: Timestamp::from_millis(seen), is_news })
+    };
+    Some(History {
+        sealed: stored.sealed,
+        pending: stored.pending.into_iter().map(version).collect::<Option<_>>()?,
+        young: stored.young.into_iter().map(version).collect::<Option<_>>()?,
+        newest: Timestamp::from_millis(stored.newest),
+        ledger: stored.ledger,
+        struck: Timestamp::from_millis(stored.struck),
+    })
 }
 
 /// The bytes of a record.

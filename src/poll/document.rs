@@ -1,0 +1,196 @@
+//! Steps 2 to 5 of the way of an entry: a feed's addresses are asked, and bytes become entries that can be recognised.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+use url::Url;
+
+use crate::archive::RawAnswer;
+use crate::clock::Clock;
+use crate::config::Feed;
+use crate::fetch::{Body, Fetch, FetchError, Fetched};
+use crate::identity::{self, Identity};
+use crate::index::FeedState;
+use crate::model::{Entry, FeedId, FeedMeta, Timestamp, Validators, hex};
+use crate::normalize::{self, Reject};
+use crate::pace::Pace;
+use crate::read::{self, Hints, ReadError, ReadFeed};
+
+/// Why one feed brought nothing.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum FeedError {
+    #[error(transparent)]
+    Fetch(#[from] FetchError),
+    #[error(transparent)]
+    Read(#[from] ReadError),
+    #[error("reading it was stopped by a mistake in the program: {0}")]
+    Task(String),
+}
+
+/// What asking a feed came to.
+pub(super) struct Asked {
+    /// Addresses that brought nothing, in the order in which they were asked.
+    pub(super) failed: Vec<(Url, FeedError)>,
+    /// The one that answered, and its answer.
+    pub(super) answered: Option<(Url, Answer)>,
+}
+
+/// What came back for one feed, before anything of it is kept.
+pub(super) struct Answer {
+    /// For the next request, once the entries are kept; `None` where not all of the document could be read.
+    pub(super) validators: Option<Validators>,
+    /// How long the answer is fresh.
+    pub(super) freshness: Option<Duration>,
+    /// Where permanent redirects led.
+    pub(super) moved: Option<Url>,
+    pub(super) seen: Timestamp,
+    /// `None` when it is the same as last time.
+    pub(super) document: Option<Box<Document>>,
+}
+
+pub(super) struct Document {
+    pub(super) found: Vec<(Entry, Identity)>,
+    /// Beside each entry its source as received.
+    pub(super) sources: Vec<Option<String>>,
+    pub(super) answer: RawAnswer,
+    pub(super) meta: FeedMeta,
+    pub(super) rejects: Vec<Reject>,
+    /// What was lost of the document, as sentences.
+    pub(super) problems: Vec<String>,
+    /// What was put right, in words.
+    pub(super) repairs: Option<String>,
+    /// Everything in it was read.
+    pub(super) is_complete: bool,
+    /// What it says about when to ask again.
+    pub(super) pace: Pace,
+}
+
+/// Asks a feed's addresses one after the other until one brings something.
+pub(super) struct Asker<F, C> {
+    pub(super) fetch: Arc<F>,
+    pub(super) clock: Arc<C>,
+    pub(super) feed: Feed,
+    pub(super) state: FeedState,
+    /// Ask for everything, whatever is known.
+    pub(super) force: bool,
+}
+
+impl<F: Fetch, C: Clock> Asker<F, C> {
+    pub(super) async fn ask(self, addresses: Vec<Url>) -> Asked {
+        let mut failed = Vec::new();
+        for address in addresses {
+            match self.one(&address).await {
+                Ok(answer) => return Asked { failed, answered: Some((address, answer)) },
+                Err(error) => failed.push((address, error)),
+            }
+        }
+        Asked { failed, answered: None }
+    }
+
+    /// Fetches from one address and reads; the reading runs off the async threads.
+    async fn one(&self, address: &Url) -> Result<Answer, FeedError> {
+        let is_known = !self.force && self.state.settings.as_ref().is_none_or(|then| *then == settings(&self.feed));
+        let validators = if is_known { self.state.validators_of(address.as_str()) } else { Validators::default() };
+        let fetched = self.fetch.get(&self.feed.source.at(address), &validators).await?;
+        let seen = self.clock.now();
+        let mut body = match fetched {
+            Fetched::NotModified { validators, freshness, moved } => {
+                return Ok(Answer { validators: Some(validators), freshness, moved, seen, document: None });
+            }
+            Fetched::Body(body) => body,
+        };
+        let answer = Answer {
+            validators: Some(std::mem::take(&mut body.validators)),
+            freshness: body.freshness,
+            moved: body.moved.take(),
+            seen,
+            document: None,
+        };
+        // Relative addresses of a mirror's copy mean what they mean in the original.
+        if self.feed.source.access.mirrors.contains(address) {
+            body.base = self.feed.source.url.clone();
+        }
+        let last = self.state.body.clone().filter(|_| is_known);
+        let feed = self.feed.clone();
+        let document = tokio::task::spawn_blocking(move || document(&feed, body, seen, last.as_deref())).await;
+        match document.map_err(|e| FeedError::Task(e.to_string()))?? {
+            None => Ok(answer),
+            // Whoever saw half of a document must not say next time that he has it. What he had before he still has.
+            Some(document) if !document.is_complete => {
+                Ok(Answer { validators: None, document: Some(Box::new(document)), ..answer })
+            }
+            Some(document) => Ok(Answer { document: Some(Box::new(document)), ..answer }),
+        }
+    }
+}
+
+/// Names the settings that decide what a document is read to hold: after a change it is read again.
+pub(super) fn settings(feed: &Feed) -> String {
+    format!("{} {}", feed.encoding.as_deref().unwrap_or("-"), feed.max_entries)
+}
+
+/// Reads a document; `None` when its bytes are those that are known.
+fn document(feed: &Feed, body: Body, seen: Timestamp, known: Option<&str>) -> Result<Option<Document>, FeedError> {
+    let sha256 = hex(&Sha256::digest(&body.bytes));
+    if known == Some(&sha256) {
+        return Ok(None);
+    }
+    let mut base = body.base;
+    if feed.source.access.secret_address {
+        // A link to nothing would lead there.
+        base.set_query(None);
+    }
+    let hints = Hints {
+        content_type: body.content_type,
+        encoding: feed.encoding.clone(),
+        language: feed.source.language.clone(),
+        max_entries: feed.max_entries,
+        ..Hints::at(base.clone())
+    };
+    let read = read::feed(&body.bytes, &hints)?;
+    let meta = normalize::meta(&read.meta, &base);
+    let mut entries = Vec::with_capacity(read.entries.len());
+    let mut sources = Vec::with_capacity(read.entries.len());
+    let mut rejects = Vec::new();
+    let is_complete = read.is_complete();
+    let repairs: Vec<String> = read.repairs.iter().map(ToString::to_string).collect();
+    let repairs = Some(repairs.join("; ")).filter(|said| !said.is_empty());
+    let problems = problems(&feed.source.id, &read, feed.max_entries);
+    for mut raw in read.entries {
+        let source = raw.source.take();
+        match normalize::entry(&feed.source, &feed.cuts, &base, raw, meta.language.as_deref(), seen) {
+            Ok(entry) => {
+                entries.push(entry);
+                sources.push(source);
+            }
+            Err(reject) => rejects.push(reject),
+        }
+    }
+    let answer = RawAnswer {
+        feed: feed.source.id.to_string(),
+        url: feed.source.public_url().map(|_| base.to_string()),
+        seen,
+        status: body.status,
+        headers: body.headers,
+        sha256,
+        charset: Some(read.charset.to_owned()),
+        envelope: read.envelope.unwrap_or_default(),
+    };
+    let pace = Pace::of(&read.meta.pace, entries.iter().filter(|entry| !entry.date_is_made).map(|entry| entry.date));
+    let identities = identity::keys(&entries, feed.source.dedup);
+    let found = entries.into_iter().zip(identities).collect();
+    Ok(Some(Document { found, sources, answer, meta, rejects, problems, repairs, is_complete, pace }))
+}
+
+/// What of the document could not be read.
+fn problems(feed: &FeedId, read: &ReadFeed, most: usize) -> Vec<String> {
+    let mut problems: Vec<String> = read.lost.iter().map(|lost| format!("feed `{feed}`: {lost}")).collect();
+    if read.total > most {
+        let total = read.total;
+        problems.push(format!(
+            "feed `{feed}`: it holds {total} entries, of which {most} were read; raise `max_entries` of the feed to read all"
+        ));
+    }
+    problems
+}

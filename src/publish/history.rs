@@ -1,0 +1,274 @@
+//! The complete history of a topic, sealed a hundred versions at a time.
+
+use std::collections::{BTreeMap, HashMap};
+
+use super::{Outcome, PublishError, Publisher, entry_id, published};
+use crate::archive::{Archive, Line, Op, SiteFacts, SourceLine};
+use crate::history::{self, History, Version};
+use crate::index::{Index, Takedown};
+use crate::maintain::look;
+use crate::model::{EntryKey, Found, LedgerPosition, Post, Timestamp, Topic, TopicId};
+use crate::output::{self, Deleted, Published};
+use crate::site::Replaced;
+use crate::topic::{self, Matcher};
+
+/// A topic and how far its history goes.
+pub(super) struct Going<'a> {
+    pub(super) topic: &'a Topic,
+    generation: String,
+    pub(super) history: History,
+    /// Entries that were taken down out of the topic.
+    forgotten: HashMap<EntryKey, Takedown>,
+}
+
+/// What sealing needs of the archive.
+pub(super) struct Facts<'a> {
+    pub(super) site: &'a SiteFacts,
+    pub(super) sources: &'a [SourceLine],
+}
+
+impl Going<'_> {
+    /// Under which name the index knows the history: two topics may have one rule.
+    fn name(&self) -> String {
+        format!("{}/{}", self.topic.id, self.generation)
+    }
+
+    /// Where a sealed document lies.
+    fn path(&self, number: u64) -> String {
+        format!("{}/history/{}/{number}.xml", self.topic.id, self.generation)
+    }
+
+    /// The newest sealed document.
+    pub(super) fn newest(&self) -> Option<String> {
+        (self.history.sealed > 0).then(|| self.path(self.history.sealed))
+    }
+}
+
+impl<I: Index, A: Archive> Publisher<'_, I, A> {
+    /// Brings the histories of topics up to the ledger; `anew` makes all their documents again.
+    pub(super) async fn histories<'t>(
+        &self,
+        topics: &[&'t Topic],
+        anew: bool,
+        facts: &Facts<'_>,
+        outcome: &mut Outcome,
+    ) -> Result<Vec<Going<'t>>, PublishError> {
+        let mut all = Vec::with_capacity(topics.len());
+        for topic in topics {
+            all.push(self.going(topic, anew).await?);
+        }
+        let end = self.archive.position().await?;
+        // Most topics have read the same part of the ledger.
+        let mut behind: BTreeMap<LedgerPosition, Vec<usize>> = BTreeMap::new();
+        for (place, going) in all.iter().enumerate().filter(|(_, going)| going.history.ledger != end) {
+            behind.entry(going.history.ledger.clone()).or_default().push(place);
+        }
+        for (mut position, places) in behind {
+            loop {
+                let (lines, next) = self.archive.some_lines_after(&position).await?;
+                if next == position {
+                    break;
+                }
+                position = next;
+                let mut group: Vec<&mut Going<'_>> =
+                    all.iter_mut().enumerate().filter(|(place, _)| places.contains(place)).map(|(_, g)| g).collect();
+                self.take(&lines, &mut group, facts, outcome).await?;
+            }
+            for place in places {
+                all[place].history.ledger.clone_from(&position);
+                all[place].history.age();
+                self.put(&all[place]).await?;
+            }
+        }
+        for going in &mut all {
+            self.strike(going, facts, outcome).await?;
+        }
+        Ok(all)
+    }
+
+    async fn put(&self, going: &Going<'_>) -> Result<(), PublishError> {
+        Ok(self.index.put_history(&going.name(), going.history.clone()).await?)
+    }
+
+    /// How far a topic's history goes; it begins anew where documents are missing.
+    async fn going<'t>(&self, topic: &'t Topic, anew: bool) -> Result<Going<'t>, PublishError> {
+        let rule = topic::rule(topic).hex();
+        let version = super::RENDERER.to_string();
+        let generation = history::generation(&[&rule, self.config.site.url.as_str(), &version]);
+        let forgotten = self.index.taken_down(&topic.id, usize::MAX).await?;
+        let forgotten = forgotten.into_iter().map(|takedown| (takedown.key, takedown)).collect();
+        let mut going = Going { topic, generation, history: History::default(), forgotten };
+        if !anew && let Some(history) = self.index.history(&going.name()).await? {
+            let newest = (history.sealed > 0).then(|| going.path(history.sealed));
+            if newest.is_none_or(|path| self.site.has(&path)) {
+                going.history = history;
+            }
+        }
+        Ok(going)
+    }
+
+    /// Takes ledger lines in, for topics that have all read the ledger up to them.
+    async fn take(
+        &self,
+        lines: &[Line],
+        group: &mut [&mut Going<'_>],
+        facts: &Facts<'_>,
+        outcome: &mut Outcome,
+    ) -> Result<(), PublishError> {
+        let lines: Vec<&Line> =
+            lines.iter().filter(|line| matches!(line.op, Op::Add | Op::Revise | Op::Import)).collect();
+        let found = self.index.by_keys(lines.iter().map(|line| line.key).collect()).await?;
+        let former = self.former_members(&lines, &found, group, outcome).await?;
+        for going in group {
+            let current = self.members(going.topic, &found).await?;
+            for (place, line) in lines.iter().enumerate() {
+                let belongs = match (&found[place], former.get(&place)) {
+                    (None, _) => going.forgotten.contains_key(&line.key),
+                    (Some(_), None) => current[place],
+                    (Some(_), Some(topics)) => topics.contains(&going.topic.id),
+                };
+                if belongs {
+                    going.history.take(version(line));
+                    self.seal(going, facts, outcome).await?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether each entry belongs to a topic as it is now.
+    async fn members(&self, topic: &Topic, found: &[Option<Found>]) -> Result<Vec<bool>, PublishError> {
+        let entries = found.iter().flatten().map(|found| (found.record.date, found.key)).collect();
+        let mut members = self.index.members(topic::rule(topic), entries).await?.into_iter();
+        Ok(found.iter().map(|found| found.is_some() && members.next().unwrap_or(false)).collect())
+    }
+
+    /// The topics of versions that are no longer the entry's latest, by the place of their line: what the index knows
+    /// is of the latest.
+    async fn former_members(
+        &self,
+        lines: &[&Line],
+        found: &[Option<Found>],
+        group: &[&mut Going<'_>],
+        outcome: &mut Outcome,
+    ) -> Result<HashMap<usize, Vec<TopicId>>, PublishError> {
+        let matcher = Matcher::new(group.iter().map(|going| going.topic));
+        let mut members = HashMap::new();
+        for (place, (line, found)) in lines.iter().zip(found).enumerate() {
+            let Some(found) = found.as_ref().filter(|found| found.record.revisions > line.rev.unwrap_or(0)) else {
+                continue;
+            };
+            let Some(post) = self.post_of(found, version(line), outcome).await? else { continue };
+            let owner = found.record.feed.clone().or_else(|| look::owner(&post, self.config));
+            let belongs = group.iter().zip(matcher.belongs(&post, owner.as_ref()));
+            let topics = belongs.filter(|(_, (_, belongs))| *belongs).map(|(going, _)| going.topic.id.clone());
+            members.insert(place, topics.collect());
+        }
+        Ok(members)
+    }
+
+    /// The post as it was in a version. One that was not kept is shown as it is now.
+    async fn post_of(
+        &self,
+        found: &Found,
+        version: Version,
+        outcome: &mut Outcome,
+    ) -> Result<Option<Post>, PublishError> {
+        for number in version.rev + 1..=found.record.revisions {
+            if let Some(post) = self.archive.former(&found.key, number).await? {
+                return Ok(Some(Post { date: found.record.date, ..post }));
+            }
+        }
+        self.post(&found.record, outcome).await
+    }
+
+    /// Writes the documents for which there are enough versions.
+    async fn seal(&self, going: &mut Going<'_>, facts: &Facts<'_>, outcome: &mut Outcome) -> Result<(), PublishError> {
+        while let Some(versions) = going.history.full().map(<[Version]>::to_vec) {
+            let (mut entries, mut deleted) = (Vec::new(), BTreeMap::new());
+            let found = self.index.by_keys(versions.iter().map(|version| version.key).collect()).await?;
+            for (version, found) in versions.iter().zip(found) {
+                if let Some(found) = found {
+                    entries.extend(self.version(found, *version, facts, outcome).await?);
+                } else if let Some(takedown) = going.forgotten.get(&version.key) {
+                    let gone = told(takedown, facts);
+                    deleted.insert(gone.id.clone(), gone);
+                }
+            }
+            let number = going.history.sealed + 1;
+            let sealed = self.sealed(going, number, &versions, facts);
+            let bytes = output::sealed(&sealed, &entries, &deleted.into_values().collect::<Vec<_>>());
+            if self.site.replace(&going.path(number), &bytes)? == Replaced::Changed {
+                outcome.changed += 1;
+            }
+            going.history.seal();
+        }
+        Ok(())
+    }
+
+    /// An entry as it is published in a version.
+    async fn version(
+        &self,
+        mut found: Found,
+        version: Version,
+        facts: &Facts<'_>,
+        outcome: &mut Outcome,
+    ) -> Result<Option<Published>, PublishError> {
+        let Some(post) = self.post_of(&found, version, outcome).await? else { return Ok(None) };
+        found.record.revised = (version.rev > 0).then_some(version.seen);
+        Ok(Some(published(post, None, &found, facts.site, facts.sources)))
+    }
+
+    /// What a sealed document says of itself: nothing that the operator may change later.
+    fn sealed(&self, going: &Going<'_>, number: u64, versions: &[Version], facts: &Facts<'_>) -> output::Sealed {
+        let address = |path: &str| format!("{}{path}", self.config.site.url);
+        output::Sealed {
+            id: super::topic_id(facts.site, going.topic),
+            title: going.topic.id.to_string(),
+            publisher: facts.site.tag_authority.clone(),
+            updated: versions.iter().map(|version| version.seen).max().unwrap_or_default(),
+            self_url: address(&going.path(number)),
+            current: address(&super::atom_path(going.topic)),
+            previous: (number > 1).then(|| address(&going.path(number - 1))),
+        }
+    }
+
+    /// Takes entries that were taken down out of the documents of all generations: the one way in which they change.
+    async fn strike(
+        &self,
+        going: &mut Going<'_>,
+        facts: &Facts<'_>,
+        outcome: &mut Outcome,
+    ) -> Result<(), PublishError> {
+        let new = going.forgotten.values().filter(|takedown| takedown.when > going.history.struck);
+        let deleted: Vec<Deleted> = new.map(|takedown| told(takedown, facts)).collect();
+        if deleted.is_empty() {
+            return Ok(());
+        }
+        for path in self.site.files(&format!("{}/history", going.topic.id))? {
+            let document = self.site.read(&path)?;
+            if let Some(bytes) = output::struck(&document, &deleted)
+                && self.site.replace(&path, &bytes)? == Replaced::Changed
+            {
+                outcome.changed += 1;
+            }
+        }
+        going.history.struck = going.forgotten.values().map(|takedown| takedown.when).max().unwrap_or_default();
+        self.put(going).await
+    }
+}
+
+fn version(line: &Line) -> Version {
+    Version {
+        key: line.key,
+        rev: line.rev.unwrap_or(0),
+        seen: Timestamp::from_millis(line.seen.millis()),
+        is_news: line.op != Op::Import,
+    }
+}
+
+/// A takedown as readers are told of it.
+pub(super) fn told(takedown: &Takedown, facts: &Facts<'_>) -> Deleted {
+    let id = takedown.id.clone().unwrap_or_else(|| entry_id(facts.site, takedown.key));
+    Deleted { id, when: takedown.when }
+}
