@@ -1,19 +1,19 @@
 //! Posts to topic feeds, only for topics that changed.
 
-use url::Url;
+mod entry;
+mod root;
 
 use crate::archive::{Archive, ArchiveError, SiteFacts, SourceLine};
 use crate::config::Config;
 use crate::index::{Index, IndexError};
 use crate::maintain::look;
-use crate::model::{EntryKey, Fingerprint, Found, Post, PostPath, Record, Timestamp, Topic};
-use crate::normalize::html;
-use crate::output::{self, Channel, Deleted, Published, SourceFacts};
+use crate::model::{Fingerprint, Format, Found, Post, PostPath, Publish, Record, Timestamp, Topic};
+use crate::output::{self, Channel, Deleted};
 use crate::site::{Replaced, Site, SiteError};
 use crate::topic::{self, Matcher};
 
 /// Version of the rendering: a change publishes every topic anew.
-const RENDERER: u32 = 2;
+const RENDERER: u32 = 3;
 
 /// Takedowns that a topic's feed tells of, the latest first.
 const TOMBSTONES: usize = 100;
@@ -61,11 +61,12 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
         let mut stale = Vec::new();
         for topic in topics {
             let fresh = self.index.published(&topic.id).await? == Some(self.made_from(topic));
-            if all || !fresh || !self.site.has(&atom_path(topic)) {
+            if all || !fresh || !topic.formats.iter().all(|format| self.site.has(&path(topic, *format))) {
                 stale.push(topic);
             }
         }
         if stale.is_empty() {
+            self.root(&mut outcome).await?;
             return Ok(outcome);
         }
         let authority = self.config.site.url.host_str().unwrap_or("localhost");
@@ -75,6 +76,7 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
         for topic in stale {
             self.topic(topic, &facts, &sources, &mut outcome).await?;
         }
+        self.root(&mut outcome).await?;
         Ok(outcome)
     }
 
@@ -119,7 +121,9 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
         for found in newest {
             if let Some(post) = self.post(&found.record, outcome).await? {
                 let change = if topic.changes { self.change(&post, &found).await? } else { None };
-                entries.push(published(post, change, &found, facts, sources));
+                let owner = found.record.feed.clone().or_else(|| look::owner(&post, self.config));
+                let shown = self.config.shown(owner.as_ref());
+                entries.push(entry::published(post, shown, change, &found, facts, sources));
             }
         }
         let gone = self
@@ -127,12 +131,25 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
             .taken_down(&topic.id, TOMBSTONES)
             .await?
             .into_iter()
-            .map(|entry| Deleted { id: entry.id.unwrap_or_else(|| entry_id(facts, entry.key)), when: entry.when });
-        let bytes = output::atom(&self.channel(topic, facts), &entries, &gone.collect::<Vec<_>>());
-        if self.site.replace(&atom_path(topic), &bytes)? == Replaced::Changed {
-            outcome.changed += 1;
+            .map(|gone| Deleted { id: gone.id.unwrap_or_else(|| entry::id(facts, gone.key)), when: gone.when });
+        let gone: Vec<Deleted> = gone.collect();
+        let channel = self.channel(topic, facts);
+        for format in Format::ALL {
+            let path = path(topic, format);
+            // A format that was taken out of the config goes on for those who follow it, until its
+            // file is deleted.
+            if topic.formats.contains(&format) || self.site.has(&path) {
+                self.replace(&path, &output::feed(format, &channel, &entries, &gone), outcome)?;
+            }
         }
         self.index.put_published(&topic.id, self.made_from(topic)).await?;
+        Ok(())
+    }
+
+    fn replace(&self, path: &str, bytes: &[u8], outcome: &mut Outcome) -> Result<(), PublishError> {
+        if self.site.replace(path, bytes)? == Replaced::Changed {
+            outcome.changed += 1;
+        }
         Ok(())
     }
 
@@ -165,11 +182,11 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
     fn channel(&self, topic: &Topic, facts: &SiteFacts) -> Channel {
         let site = &self.config.site;
         Channel {
-            id: tag(facts, &format!("topic/{}", topic.id)),
+            id: entry::tag(facts, &format!("topic/{}", topic.id)),
             title: topic.title.clone(),
             publisher: site.author.clone().unwrap_or_else(|| site.title.clone()),
             language: site.language.clone(),
-            self_url: format!("{}{}", site.url, atom_path(topic)),
+            folder: format!("{}{}/", site.url, topic.id),
             founded: Timestamp::parse_rfc3339(&format!("{}T00:00:00Z", facts.tag_date)).unwrap_or_default(),
         }
     }
@@ -177,66 +194,18 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
     /// Names everything in the config that the topic's files depend on.
     fn made_from(&self, topic: &Topic) -> Fingerprint {
         let site = &self.config.site;
-        let Topic { id, title, limit, changes, .. } = topic;
+        let Topic { id, title, limit, formats, changes, .. } = topic;
         let rule = topic::rule(topic).hex();
+        let limited = self.config.feeds.iter().filter(|feed| feed.publish != Publish::Full);
+        // Posts of other makers find their feed by its name.
+        let limited: Vec<_> = limited.map(|feed| (&feed.source.id, &feed.source.name, feed.publish)).collect();
         Fingerprint::of(&format!(
-            "{RENDERER}\n{rule}\n{id}\n{title}\n{limit}\n{changes}\n{}\n{:?}\n{:?}\n{}",
+            "{RENDERER}\n{rule}\n{id}\n{title}\n{limit}\n{formats:?}\n{changes}\n{limited:?}\n{}\n{:?}\n{:?}\n{}",
             site.url, site.author, site.language, site.title
         ))
     }
 }
 
-fn atom_path(topic: &Topic) -> String {
-    format!("{}/atom.xml", topic.id)
-}
-
-fn published(
-    mut post: Post,
-    change: Option<String>,
-    found: &Found,
-    facts: &SiteFacts,
-    sources: &[SourceLine],
-) -> Published {
-    let record = &found.record;
-    let source = record.feed.as_ref().and_then(|feed| source_facts(sources, facts, feed.as_str(), record.seen));
-    // A post may have been edited since it was written; what leaves is made safe again.
-    post.body = html::for_readers(&post, base(&post, source.as_ref()).as_ref());
-    if post.author.trim().is_empty() {
-        // RFC 4287 section 4.1.2 wants an author; another maker's post may name none.
-        post.author = post.categories.first().cloned().unwrap_or_else(|| facts.tag_authority.clone());
-    }
-    if let Some(change) = change {
-        post.body.insert_str(0, &change);
-    }
-    let updated = [Some(post.date), post.updated, record.revised].into_iter().flatten().max().unwrap_or(post.date);
-    Published { id: record.id.clone().unwrap_or_else(|| entry_id(facts, found.key)), source, post, updated }
-}
-
-/// Where relative addresses begin: at the entry's page; where it has none, at its source.
-fn base(post: &Post, source: Option<&SourceFacts>) -> Option<Url> {
-    let of_source = || source.into_iter().flat_map(|source| [&source.link, &source.url]).flatten().map(String::as_str);
-    std::iter::once(post.from.as_str()).chain(of_source()).find_map(|address| Url::parse(address).ok())
-}
-
-/// What the source said about itself when the entry arrived.
-fn source_facts(sources: &[SourceLine], facts: &SiteFacts, feed: &str, seen: Timestamp) -> Option<SourceFacts> {
-    let of_feed = || sources.iter().filter(|line| line.feed == feed);
-    let line = of_feed().rfind(|line| line.seen <= seen).or_else(|| of_feed().next())?.clone();
-    Some(SourceFacts {
-        id: line.id.or_else(|| line.url.clone()).unwrap_or_else(|| tag(facts, &format!("source/{feed}"))),
-        title: line.title.unwrap_or(line.name),
-        url: line.url,
-        link: line.link,
-        rights: line.rights,
-        icon: line.icon,
-    })
-}
-
-fn entry_id(facts: &SiteFacts, key: EntryKey) -> String {
-    tag(facts, &format!("entry/{key}"))
-}
-
-/// A `tag:` URI (RFC 4151); authority and day never change once the archive exists.
-fn tag(facts: &SiteFacts, specific: &str) -> String {
-    format!("tag:{},{}:{specific}", facts.tag_authority, facts.tag_date)
+fn path(topic: &Topic, format: Format) -> String {
+    format!("{}/{}", topic.id, format.file())
 }

@@ -94,6 +94,7 @@ impl Rule {
     fn takes(&self, subject: &Subject, feed: Option<&FeedId>) -> bool {
         let from_feed = match &self.feeds {
             FeedSelection::All => true,
+            FeedSelection::Except(feeds) => feed.is_none_or(|feed| !feeds.contains(feed)),
             FeedSelection::Some(feeds) => feed.is_some_and(|feed| feeds.contains(feed)),
         };
         let occurs = |word: &Word| self.places.iter().any(|place| word.is_in(subject.text(*place)));
@@ -146,9 +147,11 @@ impl Word {
 
 /// Names what decides membership, so that a changed rule is seen as another one.
 pub fn rule(topic: &Topic) -> Fingerprint {
+    let list = |feeds: &[FeedId]| feeds.iter().map(FeedId::as_str).collect::<Vec<_>>().join(",");
     let feeds = match &topic.feeds {
         FeedSelection::All => "*".to_owned(),
-        FeedSelection::Some(feeds) => feeds.iter().map(FeedId::as_str).collect::<Vec<_>>().join(","),
+        FeedSelection::Except(feeds) => format!("*-{}", list(feeds)),
+        FeedSelection::Some(feeds) => list(feeds),
     };
     let Topic { any, all, none, places, .. } = topic;
     Fingerprint::of(&format!("{VERSION}\n{feeds}\n{any:?}\n{all:?}\n{none:?}\n{places:?}"))

@@ -8,6 +8,7 @@ mod corpus;
 mod daemon;
 mod damage;
 mod floors;
+mod formats;
 mod full;
 mod histories;
 mod house;

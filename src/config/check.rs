@@ -13,7 +13,7 @@ use super::notes::{Notes, Spot, Taken, quote};
 use super::raw::Node;
 use super::values::{self, Bad};
 use super::{Config, Feed, Fetch, Server, Site, Storage};
-use crate::model::{Dedup, FeedId, FeedSelection, FeedSource, Place, Revisions, Topic};
+use crate::model::{Dedup, FeedId, FeedSelection, FeedSource, Format, Place, Publish, Revisions, Topic};
 use crate::normalize::html::Cuts;
 use crate::post::Layout;
 use crate::read::Hints;
@@ -71,8 +71,25 @@ pub(super) fn config(notes: &Notes<'_>, files: &[Option<Node>]) -> Option<Config
         keys.end();
     }
 
+    keep_private(&feeds, &mut topics);
     let Settings { site, storage, server, fetch, .. } = settings?;
     Some(Config { site: site?, storage, server, fetch, feeds, topics })
+}
+
+/// Takes feeds that are not published out of every topic: what belongs to a topic is published.
+fn keep_private(feeds: &[Feed], topics: &mut [Topic]) {
+    let private = feeds.iter().filter(|feed| feed.publish == Publish::None).map(|feed| feed.source.id.clone());
+    let mut private: Vec<FeedId> = private.collect();
+    if private.is_empty() {
+        return;
+    }
+    private.sort();
+    for topic in topics {
+        match &mut topic.feeds {
+            FeedSelection::Some(feeds) => feeds.retain(|feed| !private.contains(feed)),
+            all => *all = FeedSelection::Except(private.clone()),
+        }
+    }
 }
 
 /// What only the main file says.
@@ -197,6 +214,7 @@ fn feed(keys: &mut Keys<'_>, default: &Rhythm, seen: &mut Seen) -> Option<Feed> 
     let cuts = cuts(keys);
     let encoding = keys.optional("encoding", values::encoding);
     let max_entries = keys.or("max_entries", Hints::MAX_ENTRIES, values::number(1..=10_000_000));
+    let publish = keys.or("publish", Publish::Full, values::publish);
 
     // A bad id counts too, or each topic that names it would be a second problem.
     if let Some(id) = keys.text("id") {
@@ -209,7 +227,7 @@ fn feed(keys: &mut Keys<'_>, default: &Rhythm, seen: &mut Seen) -> Option<Feed> 
         keys.unique("url", url.as_str().to_owned(), &mut seen.feed_urls, "another feed has this address");
     }
     let source = FeedSource { id: id?, name: name?, url: url?, language, tags, dedup, revisions };
-    Some(Feed { source, enabled, schedule: schedule?, cuts: cuts?, encoding, max_entries })
+    Some(Feed { source, enabled, schedule: schedule?, cuts: cuts?, encoding, max_entries, publish })
 }
 
 fn cuts(keys: &mut Keys<'_>) -> Option<Cuts> {
@@ -245,12 +263,15 @@ fn topic(keys: &mut Keys<'_>, seen: &mut Seen, is_complete: bool) -> Option<Topi
     let none = keys.list("none", values::line);
     let places = keys.list_or("in", vec![Place::Title, Place::Body], values::place);
     let limit = keys.or("limit", 50, values::number(1..=10_000));
+    let mut formats = keys.list_or("formats", Format::ALL.to_vec(), values::format);
+    formats.sort();
+    formats.dedup();
     let changes = keys.or("changes", false, values::truth);
 
     let id = id?;
     keys.unique("id", id.as_str().to_owned(), &mut seen.topic_ids, "another topic has this id");
     let title = title.unwrap_or_else(|| id.as_str().to_owned());
-    Some(Topic { id, title, feeds, any, all, none, places, limit, changes })
+    Some(Topic { id, title, feeds, any, all, none, places, limit, formats, changes })
 }
 
 /// `feeds` of a topic; `known` is there unless a file with feeds could not be read.

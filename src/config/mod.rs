@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::model::{FeedSource, Topic};
+use crate::model::{FeedId, FeedSource, Publish, Topic};
 use crate::normalize::html::Cuts;
 use crate::post::Layout;
 use crate::schedule::Schedule;
@@ -50,6 +50,14 @@ pub struct Config {
     pub feeds: Vec<Feed>,
     /// In the order of the files.
     pub topics: Vec<Topic>,
+}
+
+impl Config {
+    /// How much of this feed's entries is published; entries of no feed are shown whole.
+    pub fn shown(&self, feed: Option<&FeedId>) -> Publish {
+        let feed = self.feeds.iter().find(|known| Some(&known.source.id) == feed);
+        feed.map_or(Publish::Full, |feed| feed.publish)
+    }
 }
 
 /// What is published, and where.
@@ -128,6 +136,8 @@ pub struct Feed {
     pub encoding: Option<String>,
     /// Entries of a document that are read at most.
     pub max_entries: usize,
+    /// How much of its entries is published.
+    pub publish: Publish,
 }
 
 /// Something wrong in the config.

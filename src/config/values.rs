@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use url::{Host, Url};
 
 use super::{Allow, units};
-use crate::model::{Dedup, FeedId, Place, Revisions, TopicId};
+use crate::model::{Dedup, FeedId, Format, Place, Publish, Revisions, TopicId};
 use crate::post::Layout;
 use crate::read;
 
@@ -65,6 +65,16 @@ pub(super) fn encoding(text: &str) -> Result<String, Bad> {
 
 pub(super) fn revisions(text: &str) -> Result<Revisions, Bad> {
     choice(text, &[("keep", Revisions::Keep), ("replace", Revisions::Replace), ("ignore", Revisions::Ignore)])
+}
+
+pub(super) fn publish(text: &str) -> Result<Publish, Bad> {
+    let choices =
+        [("full", Publish::Full), ("excerpt", Publish::Excerpt), ("link", Publish::Link), ("none", Publish::None)];
+    choice(text, &choices)
+}
+
+pub(super) fn format(text: &str) -> Result<Format, Bad> {
+    choice(text, &[("atom", Format::Atom), ("rss", Format::Rss), ("json", Format::Json)])
 }
 
 /// Whether source fragments are kept.

@@ -6,7 +6,7 @@ use url::Url;
 
 use super::{SITE, problems_of, read_all};
 use crate::config::{Allow, Config, Feed, Fetch, Server, Site, Storage, includes};
-use crate::model::{Dedup, FeedId, FeedSelection, FeedSource, Place, Revisions, Topic, TopicId};
+use crate::model::{Dedup, FeedId, FeedSelection, FeedSource, Format, Place, Publish, Revisions, Topic, TopicId};
 use crate::normalize::html::Cuts;
 use crate::post::Layout;
 use crate::schedule::Schedule;
@@ -32,6 +32,7 @@ fn feed(id: &str, name: &str, url: &str) -> Feed {
         cuts: Cuts::new(&[], &[]).unwrap(),
         encoding: None,
         max_entries: 100_000,
+        publish: Publish::Full,
     }
 }
 
@@ -45,6 +46,7 @@ fn topic(id: &str) -> Topic {
         none: vec![],
         places: vec![Place::Title, Place::Body],
         limit: 50,
+        formats: Format::ALL.to_vec(),
         changes: false,
     }
 }
@@ -124,6 +126,7 @@ feeds:
     dedup: guid
     encoding: gb18030
     max_entries: 500
+    publish: excerpt
     revisions: ignore
     remove: [p.share, ".ads"]
     remove_text: ['^\s*分享']
@@ -137,6 +140,7 @@ topics:
     none: []
     in: [tags, title]
     limit: 10000
+    formats: [json, atom, json]
     changes: true
   - id: all
     feeds: "*"
@@ -189,6 +193,7 @@ fn all_keys() -> Config {
                 cuts: Cuts::new(&owned(&["p.share", ".ads"]), &owned(&[r"^\s*分享"])).unwrap(),
                 encoding: Some("gb18030".to_owned()),
                 max_entries: 500,
+                publish: Publish::Excerpt,
             },
             Feed {
                 schedule: Schedule::parse("*/5 * * * *", Tz::Asia__Shanghai).unwrap(),
@@ -207,6 +212,7 @@ fn all_keys() -> Config {
                 all: owned(&["WeChat"]),
                 places: vec![Place::Tags, Place::Title],
                 limit: 10_000,
+                formats: vec![Format::Atom, Format::Json],
                 changes: true,
                 ..topic("tencent")
             },
@@ -301,4 +307,18 @@ fn include_patterns_are_left_to_the_caller() {
     for text in ["", "include:", "include: {}", "a: b: c", "- include", "feeds: []"] {
         assert!(includes(text).is_empty(), "{text}");
     }
+}
+
+#[test]
+fn what_is_not_published_is_in_no_topic() {
+    let config = good(
+        "feeds: [{ id: a, name: A, url: 'http://a', publish: none }, { id: b, name: B, url: 'http://b', publish: link }]\n\
+         topics: [{ id: all }, { id: some, feeds: [a, b] }, { id: none, feeds: [a] }]\n",
+    );
+    let ids = |ids: &[&str]| ids.iter().map(|id| FeedId::parse(id).unwrap()).collect();
+    let selections: Vec<_> = config.topics.iter().map(|topic| topic.feeds.clone()).collect();
+    let some = |list: &[&str]| FeedSelection::Some(ids(list));
+    assert_eq!(selections, [FeedSelection::Except(ids(&["a"])), some(&["b"]), some(&[])]);
+    let shown = |id: &str| config.shown(FeedId::parse(id).as_ref());
+    assert_eq!([shown("a"), shown("b"), shown("c")], [Publish::None, Publish::Link, Publish::Full]);
 }
