@@ -24,7 +24,8 @@ use crate::maintain::reindex::{self, Reindexed};
 use crate::maintain::replay::{self, Replayed};
 use crate::maintain::verify::{self, Verified, VerifyError};
 use crate::maintain::{access, discover, explain};
-use crate::model::Topic;
+use crate::model::{FeedSelection, Topic};
+use crate::output::{self, Outline};
 use crate::poll::{FeedReport, Options, PollError, Poller, Stop};
 use crate::publish::{self, PublishError, Publisher};
 use crate::read::list;
@@ -271,6 +272,28 @@ impl App {
         let feeds = list.entries.into_iter().map(|feed| (feed.title.unwrap_or_default(), feed.url)).collect();
         let (added, known) = self.append(feeds)?;
         Ok(Import::Feeds { added, known, skipped: list.skipped })
+    }
+
+    /// The feeds of the config as OPML, nested by topic; a feed of several topics stands in each.
+    pub fn export_opml(&self) -> String {
+        let Config { site, feeds, topics, .. } = &*self.config;
+        let group = |topic: &Topic| {
+            let draws_on = |feed: &&Feed| match &topic.feeds {
+                FeedSelection::All => true,
+                FeedSelection::Except(feeds) => !feeds.contains(&feed.source.id),
+                FeedSelection::Some(feeds) => feeds.contains(&feed.source.id),
+            };
+            let children: Vec<Outline> =
+                feeds.iter().filter(draws_on).filter_map(|feed| Outline::of(&feed.source)).collect();
+            Outline { text: topic.title.clone(), children, ..Outline::default() }
+        };
+        let mut outlines: Vec<Outline> = topics.iter().map(group).collect();
+        let is_grouped = |feed: &Outline| outlines.iter().any(|group| group.children.contains(feed));
+        let rest: Vec<Outline> =
+            feeds.iter().filter_map(|feed| Outline::of(&feed.source)).filter(|feed| !is_grouped(feed)).collect();
+        outlines.retain(|group| !group.children.is_empty());
+        outlines.extend(rest);
+        output::opml(&site.title, site.author.as_deref().unwrap_or(&site.title), &outlines)
     }
 
     /// Appends a feed to the config: the address itself when it is a feed, else what the page links.

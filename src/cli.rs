@@ -63,6 +63,11 @@ enum Command {
         /// Folder or file.
         path: PathBuf,
     },
+    /// Print what other programs can take over.
+    Export {
+        #[command(subcommand)]
+        what: Export,
+    },
     /// Take an entry down: its post goes, the ledger remembers, it never comes back.
     Forget {
         /// Address of the article, or path of its post.
@@ -87,6 +92,12 @@ enum Command {
     /// Asked by another process of this program: say whether a store of the index can be read.
     #[command(name = index::TRY_STORE, hide = true)]
     TryStore { kind: String, path: PathBuf },
+}
+
+#[derive(Debug, Subcommand)]
+enum Export {
+    /// The feeds of the config as OPML, nested by topic.
+    Opml,
 }
 
 #[derive(Debug, Args)]
@@ -154,6 +165,10 @@ fn dispatch(app: &App, command: Command, volume: Volume) -> Result<ExitCode, App
             Ok(ExitCode::SUCCESS)
         }
         Command::Import { path } => import(app, &path, volume),
+        Command::Export { what: Export::Opml } => {
+            print(&app.export_opml());
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Forget { what, reason } => {
             let path = app.forget(&what, &reason)?;
             say(volume, Volume::Normal, &format!("forgotten: `{path}`, its former versions and its sources are gone"));

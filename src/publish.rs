@@ -1,24 +1,23 @@
 //! Posts to topic feeds, only for topics that changed.
 
+mod entry;
 mod history;
+mod root;
 mod select;
-
-use url::Url;
 
 use self::history::{Facts, Going, told};
 use self::select::Selected;
-use crate::archive::{Archive, ArchiveError, SiteFacts, SourceLine};
+use crate::archive::{Archive, ArchiveError, SiteFacts};
 use crate::config::Config;
 use crate::index::{Index, IndexError};
 use crate::maintain::look;
-use crate::model::{EntryKey, Fingerprint, Found, Post, PostPath, Record, Timestamp, Topic};
-use crate::normalize::html;
-use crate::output::{self, Channel, Deleted, Published, SourceFacts};
+use crate::model::{Fingerprint, Format, Found, Post, PostPath, Publish, Record, Timestamp, Topic};
+use crate::output::{self, Channel, Deleted, Published};
 use crate::site::{Replaced, Site, SiteError};
 use crate::topic::{self, Matcher};
 
 /// Version of the rendering: a change publishes every topic anew.
-const RENDERER: u32 = 2;
+const RENDERER: u32 = 3;
 
 /// Takedowns that a topic's feed tells of, the latest first.
 const TOMBSTONES: usize = 100;
@@ -66,11 +65,12 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
         let mut stale = Vec::new();
         for topic in topics {
             let fresh = self.index.published(&topic.id).await? == Some(self.made_from(topic));
-            if all || !fresh || !self.site.has(&atom_path(topic)) {
+            if all || !fresh || !topic.formats.iter().all(|format| self.site.has(&path(topic, *format))) {
                 stale.push(topic);
             }
         }
         if stale.is_empty() {
+            self.root(&mut outcome).await?;
             return Ok(outcome);
         }
         let facts = self.site_facts(now).await?;
@@ -80,6 +80,7 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
         for going in self.histories(&stale, all, &facts, &mut outcome).await? {
             self.topic(&going, &facts, &mut outcome).await?;
         }
+        self.root(&mut outcome).await?;
         Ok(outcome)
     }
 
@@ -123,15 +124,34 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
         let mut entries = Vec::with_capacity(selected.len());
         for Selected { found, post, related } in selected {
             let change = if topic.changes { self.change(&post, &found).await? } else { None };
-            entries.push(Published { related, ..published(post, change, &found, facts.site, facts.sources) });
+            entries.push(Published { related, ..self.entry(post, change, &found, facts) });
         }
         let gone = self.index.taken_down(&topic.id, TOMBSTONES).await?;
         let gone: Vec<Deleted> = gone.iter().map(|takedown| told(takedown, facts)).collect();
-        let bytes = output::atom(&self.channel(going, facts.site), &entries, &gone);
-        if self.site.replace(&atom_path(topic), &bytes)? == Replaced::Changed {
-            outcome.changed += 1;
+        let channel = self.channel(going, facts.site);
+        for format in Format::ALL {
+            let path = path(topic, format);
+            // A format that was taken out of the config goes on for those who follow it, until its
+            // file is deleted.
+            if topic.formats.contains(&format) || self.site.has(&path) {
+                self.replace(&path, &output::feed(format, &channel, &entries, &gone), outcome)?;
+            }
         }
         self.index.put_published(&topic.id, self.made_from(topic)).await?;
+        Ok(())
+    }
+
+    /// A post as its feed lets it be published.
+    fn entry(&self, post: Post, change: Option<String>, found: &Found, facts: &Facts<'_>) -> Published {
+        let owner = found.record.feed.clone().or_else(|| look::owner(&post, self.config));
+        let shown = self.config.shown(owner.as_ref());
+        entry::published(post, shown, change, found, facts.site, facts.sources)
+    }
+
+    fn replace(&self, path: &str, bytes: &[u8], outcome: &mut Outcome) -> Result<(), PublishError> {
+        if self.site.replace(path, bytes)? == Replaced::Changed {
+            outcome.changed += 1;
+        }
         Ok(())
     }
 
@@ -169,79 +189,36 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
             title: topic.title.clone(),
             publisher: site.author.clone().unwrap_or_else(|| site.title.clone()),
             language: site.language.clone(),
-            self_url: format!("{}{}", site.url, atom_path(topic)),
+            folder: format!("{}{}/", site.url, topic.id),
             founded: Timestamp::parse_rfc3339(&format!("{}T00:00:00Z", facts.tag_date)).unwrap_or_default(),
         }
+    }
+
+    /// Names the feeds that are not published in full. Posts of other makers find theirs by its name.
+    fn limited(&self) -> String {
+        let limited = self.config.feeds.iter().filter(|feed| feed.publish != Publish::Full);
+        let limited: Vec<_> = limited.map(|feed| (&feed.source.id, &feed.source.name, feed.publish)).collect();
+        format!("{limited:?}")
     }
 
     /// Names everything in the config that the topic's files depend on.
     fn made_from(&self, topic: &Topic) -> Fingerprint {
         let site = &self.config.site;
-        let Topic { id, title, limit, max_age, per_feed_limit, fold, changes, .. } = topic;
+        let Topic { id, title, limit, max_age, per_feed_limit, fold, formats, changes, .. } = topic;
         let rule = topic::rule(topic).hex();
+        let limited = self.limited();
         Fingerprint::of(&format!(
-            "{RENDERER}\n{rule}\n{id}\n{title}\n{limit}\n{max_age:?}\n{per_feed_limit:?}\n{fold}\n{changes}\n{}\n{:?}\n{:?}\n{}",
+            "{RENDERER}\n{rule}\n{id}\n{title}\n{limit}\n{max_age:?}\n{per_feed_limit:?}\n{fold}\n{formats:?}\n{changes}\n\
+             {limited}\n{}\n{:?}\n{:?}\n{}",
             site.url, site.author, site.language, site.title
         ))
     }
 }
 
 fn topic_id(facts: &SiteFacts, topic: &Topic) -> String {
-    tag(facts, &format!("topic/{}", topic.id))
+    entry::tag(facts, &format!("topic/{}", topic.id))
 }
 
-fn atom_path(topic: &Topic) -> String {
-    format!("{}/atom.xml", topic.id)
-}
-
-fn published(
-    mut post: Post,
-    change: Option<String>,
-    found: &Found,
-    facts: &SiteFacts,
-    sources: &[SourceLine],
-) -> Published {
-    let record = &found.record;
-    let source = record.feed.as_ref().and_then(|feed| source_facts(sources, facts, feed.as_str(), record.seen));
-    // A post may have been edited since it was written; what leaves is made safe again.
-    post.body = html::for_readers(&post, base(&post, source.as_ref()).as_ref());
-    if post.author.trim().is_empty() {
-        // RFC 4287 section 4.1.2 wants an author; another maker's post may name none.
-        post.author = post.categories.first().cloned().unwrap_or_else(|| facts.tag_authority.clone());
-    }
-    if let Some(change) = change {
-        post.body.insert_str(0, &change);
-    }
-    let updated = [Some(post.date), post.updated, record.revised].into_iter().flatten().max().unwrap_or(post.date);
-    let id = record.id.clone().unwrap_or_else(|| entry_id(facts, found.key));
-    Published { id, source, related: Vec::new(), post, updated }
-}
-
-/// Where relative addresses begin: at the entry's page; where it has none, at its source.
-fn base(post: &Post, source: Option<&SourceFacts>) -> Option<Url> {
-    let of_source = || source.into_iter().flat_map(|source| [&source.link, &source.url]).flatten().map(String::as_str);
-    std::iter::once(post.from.as_str()).chain(of_source()).find_map(|address| Url::parse(address).ok())
-}
-
-/// What the source said about itself when the entry arrived.
-fn source_facts(sources: &[SourceLine], facts: &SiteFacts, feed: &str, seen: Timestamp) -> Option<SourceFacts> {
-    let of_feed = || sources.iter().filter(|line| line.feed == feed);
-    let line = of_feed().rfind(|line| line.seen <= seen).or_else(|| of_feed().next())?.clone();
-    Some(SourceFacts {
-        id: line.id.or_else(|| line.url.clone()).unwrap_or_else(|| tag(facts, &format!("source/{feed}"))),
-        title: line.title.unwrap_or(line.name),
-        url: line.url,
-        link: line.link,
-        rights: line.rights,
-        icon: line.icon,
-    })
-}
-
-fn entry_id(facts: &SiteFacts, key: EntryKey) -> String {
-    tag(facts, &format!("entry/{key}"))
-}
-
-/// A `tag:` URI (RFC 4151); authority and day never change once the archive exists.
-fn tag(facts: &SiteFacts, specific: &str) -> String {
-    format!("tag:{},{}:{specific}", facts.tag_authority, facts.tag_date)
+fn path(topic: &Topic, format: Format) -> String {
+    format!("{}/{}", topic.id, format.file())
 }

@@ -151,6 +151,7 @@ impl Rule {
     fn picks(&self, subject: &Subject) -> bool {
         let from_feed = match &self.feeds {
             FeedSelection::All => true,
+            FeedSelection::Except(feeds) => subject.feed.is_none_or(|feed| !feeds.contains(feed)),
             FeedSelection::Some(feeds) => subject.feed.is_some_and(|feed| feeds.contains(feed)),
         };
         self.picks
@@ -239,9 +240,11 @@ pub fn rule(topic: &Topic) -> Fingerprint {
 
 /// Topics that several others include are named once: otherwise each more of them could double the work.
 fn named(topic: &Topic, known: &mut HashMap<*const Topic, Fingerprint>) -> Fingerprint {
+    let list = |feeds: &[FeedId]| feeds.iter().map(FeedId::as_str).collect::<Vec<_>>().join(",");
     let feeds = match &topic.feeds {
         FeedSelection::All => "*".to_owned(),
-        FeedSelection::Some(feeds) => feeds.iter().map(FeedId::as_str).collect::<Vec<_>>().join(","),
+        FeedSelection::Except(feeds) => format!("*-{}", list(feeds)),
+        FeedSelection::Some(feeds) => list(feeds),
     };
     let mut included = Vec::with_capacity(topic.includes.len());
     for other in &topic.includes {
@@ -314,6 +317,7 @@ mod tests {
             max_age: None,
             per_feed_limit: None,
             fold: false,
+            formats: crate::model::Format::ALL.to_vec(),
             changes: false,
         }
     }

@@ -146,7 +146,7 @@ fn posts_that_the_index_missed_are_not_written_twice() {
     house.run(["poll", "--force"]).summary("1 read (3 duplicates)").success();
     assert_eq!(house.posts().len(), 3);
     assert_eq!(house.ledger().len(), 3);
-    assert_eq!(house.read("data/public/all/atom.xml").matches("<entry>").count(), 3);
+    assert_eq!(house.read("data/public/all/atom.xml").matches("<entry").count(), 3);
 }
 
 #[test]

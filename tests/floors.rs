@@ -54,6 +54,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ),
     ("sled", &["index/sled.rs", "index/sled/entries.rs", "index/sled/state.rs", "index/sled/store.rs"]),
     ("atom_syndication", &["output/atom.rs"]),
+    ("rss", &["output/rss.rs"]),
     ("cron", &["schedule.rs"]),
     ("serde_yaml", &["config/raw.rs", "post/read.rs"]),
     ("ammonia", &["normalize/html.rs"]),

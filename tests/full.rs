@@ -140,7 +140,7 @@ fn fill(folders: &[&str]) {
     assert_eq!(ops(&house), ops(&undisturbed));
     house.run(["verify", "--deep"]).says(&[]).success();
     let published = house.read("data/public/all/atom.xml");
-    assert_eq!(published.matches("<entry>").count(), house.posts().len());
+    assert_eq!(published.matches("<entry").count(), house.posts().len());
     let is_hidden = |file: &PathBuf| file.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
     assert_eq!(files(&house.path("data/archive")).iter().filter(|file| is_hidden(file)).count(), 0);
     house.run(["poll", "--force"]).summary("2 read (53 duplicates)").success();

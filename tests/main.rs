@@ -9,6 +9,7 @@ mod daemon;
 mod damage;
 mod fetch;
 mod floors;
+mod formats;
 mod full;
 mod histories;
 mod history;

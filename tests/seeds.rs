@@ -77,7 +77,7 @@ fn three_articles_meet_in_one_topic_without_the_widget() {
     );
     house.run(["poll"]).summary("2 read (3 new posts)").success();
     let atom = house.read("data/public/tencent/atom.xml");
-    assert_eq!(atom.matches("<entry>").count(), 3);
+    assert_eq!(atom.matches("<entry").count(), 3);
     assert!(atom.contains("微信等多个平台暂停注册 腾讯音乐月内弃独家版权"));
     assert!(atom.contains("WeChat von Tencent setzt die Registrierung"));
     assert!(!atom.contains("Click to rate"), "the widget is cut out");

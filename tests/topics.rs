@@ -4,7 +4,7 @@ use crate::house::{DATE, House, item, rss};
 
 fn titles(house: &House, topic: &str) -> Vec<String> {
     let atom = house.read(&format!("data/public/{topic}/atom.xml"));
-    let entries = atom.split("<entry>").skip(1);
+    let entries = atom.split("<entry").skip(1);
     entries
         .map(|e| e.split("<title>").nth(1).and_then(|t| t.split("</title>").next()).expect("title").to_owned())
         .collect()

@@ -15,7 +15,9 @@ use super::notes::{Notes, Spot, Taken, quote};
 use super::raw::Node;
 use super::values::{self, Bad};
 use super::{Config, Feed, Fetch, Server, Site, Storage};
-use crate::model::{Access, Dedup, FeedId, FeedSelection, FeedSource, Login, Password, Place, Revisions, Route, Topic};
+use crate::model::{
+    Access, Dedup, FeedId, FeedSelection, FeedSource, Format, Login, Password, Place, Publish, Revisions, Route, Topic,
+};
 use crate::normalize::html::Cuts;
 use crate::post::Layout;
 use crate::read::Hints;
@@ -70,6 +72,7 @@ pub(super) fn config(notes: &Notes<'_>, files: &[Option<Node>]) -> Option<Config
     for (_, keys) in &mut roots {
         drafts.extend(keys.sections("topics", |keys| topic(keys, &feeds, &mut seen, is_complete)));
     }
+    keep_private(&feeds, &mut drafts);
     let topics = gather::topics(notes, &drafts, is_complete.then_some(&seen.topic_ids));
     for (_, keys) in roots {
         keys.end();
@@ -77,6 +80,22 @@ pub(super) fn config(notes: &Notes<'_>, files: &[Option<Node>]) -> Option<Config
 
     let Settings { site, storage, server, fetch, .. } = settings?;
     Some(Config { site: site?, storage, server, fetch, feeds, topics })
+}
+
+/// Takes feeds that are not published out of every topic: what belongs to a topic is published.
+fn keep_private(feeds: &[Feed], drafts: &mut [Draft]) {
+    let private = feeds.iter().filter(|feed| feed.publish == Publish::None).map(|feed| feed.source.id.clone());
+    let mut private: Vec<FeedId> = private.collect();
+    if private.is_empty() {
+        return;
+    }
+    private.sort();
+    for draft in drafts {
+        match &mut draft.topic.feeds {
+            FeedSelection::Some(feeds) => feeds.retain(|feed| !private.contains(feed)),
+            all => *all = FeedSelection::Except(private.clone()),
+        }
+    }
 }
 
 /// What only the main file says.
@@ -212,6 +231,7 @@ fn feed(keys: &mut Keys<'_>, default: &Rhythm, seen: &mut Seen) -> Option<Feed> 
     let encoding = keys.optional("encoding", values::encoding);
     let access = access(keys, Path::new(&folder));
     let max_entries = keys.or("max_entries", Hints::MAX_ENTRIES, values::number(1..=10_000_000));
+    let publish = keys.or("publish", Publish::Full, values::publish);
 
     // A bad id counts too, or each topic that names it would be a second problem.
     if let Some(id) = keys.text("id") {
@@ -224,7 +244,7 @@ fn feed(keys: &mut Keys<'_>, default: &Rhythm, seen: &mut Seen) -> Option<Feed> 
         keys.unique("url", url.as_str().to_owned(), &mut seen.feed_urls, "another feed has this address");
     }
     let source = FeedSource { id: id?, name: name?, url: url?, language, tags, dedup, revisions, access };
-    Some(Feed { source, enabled, schedule: schedule?, cuts: cuts?, encoding, max_entries })
+    Some(Feed { source, enabled, schedule: schedule?, cuts: cuts?, encoding, max_entries, publish })
 }
 
 fn access(keys: &mut Keys<'_>, folder: &Path) -> Access {
@@ -301,6 +321,9 @@ fn topic(keys: &mut Keys<'_>, feeds: &[Feed], seen: &mut Seen, is_complete: bool
     let max_age = keys.optional("max_age", values::duration(SECOND * 60..=36_500 * DAY));
     let per_feed_limit = keys.optional("per_feed_limit", values::number(1..=10_000));
     let fold = keys.or("fold", false, values::truth);
+    let mut formats = keys.list_or("formats", Format::ALL.to_vec(), values::format);
+    formats.sort();
+    formats.dedup();
     let changes = keys.or("changes", false, values::truth);
     // One that only gathers others would take every post otherwise.
     let picks = includes.is_empty() || ["feeds", "any", "all", "regex"].into_iter().any(|key| keys.is_written(key));
@@ -331,6 +354,7 @@ fn topic(keys: &mut Keys<'_>, feeds: &[Feed], seen: &mut Seen, is_complete: bool
         max_age,
         per_feed_limit,
         fold,
+        formats,
         changes,
     };
     Some(Draft { topic, includes })

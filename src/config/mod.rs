@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::model::{FeedSource, Proxy, Topic};
+use crate::model::{FeedId, FeedSource, Proxy, Publish, Topic};
 use crate::normalize::html::Cuts;
 use crate::post::Layout;
 use crate::schedule::Schedule;
@@ -52,6 +52,14 @@ pub struct Config {
     pub feeds: Vec<Feed>,
     /// In the order of the files.
     pub topics: Vec<Topic>,
+}
+
+impl Config {
+    /// How much of this feed's entries is published; entries of no feed are shown whole.
+    pub fn shown(&self, feed: Option<&FeedId>) -> Publish {
+        let feed = self.feeds.iter().find(|known| Some(&known.source.id) == feed);
+        feed.map_or(Publish::Full, |feed| feed.publish)
+    }
 }
 
 /// What is published, and where.
@@ -142,6 +150,8 @@ pub struct Feed {
     pub encoding: Option<String>,
     /// Entries of a document that are read at most.
     pub max_entries: usize,
+    /// How much of its entries is published.
+    pub publish: Publish,
 }
 
 /// Something wrong in the config.

@@ -10,7 +10,9 @@ use ipnet::IpNet;
 use url::{Host, Url};
 
 use super::{Allow, units};
-use crate::model::{Dedup, FeedId, Password, Pattern, Place, Proxy, Revisions, Route, Secret, TopicId};
+use crate::model::{
+    Dedup, FeedId, Format, Password, Pattern, Place, Proxy, Publish, Revisions, Route, Secret, TopicId,
+};
 use crate::post::Layout;
 use crate::read;
 
@@ -76,6 +78,16 @@ pub(super) fn encoding(text: &str) -> Result<String, Bad> {
 
 pub(super) fn revisions(text: &str) -> Result<Revisions, Bad> {
     choice(text, &[("keep", Revisions::Keep), ("replace", Revisions::Replace), ("ignore", Revisions::Ignore)])
+}
+
+pub(super) fn publish(text: &str) -> Result<Publish, Bad> {
+    let choices =
+        [("full", Publish::Full), ("excerpt", Publish::Excerpt), ("link", Publish::Link), ("none", Publish::None)];
+    choice(text, &choices)
+}
+
+pub(super) fn format(text: &str) -> Result<Format, Bad> {
+    choice(text, &[("atom", Format::Atom), ("rss", Format::Rss), ("json", Format::Json)])
 }
 
 /// Whether source fragments are kept.

@@ -61,6 +61,20 @@ pub enum Revisions {
     Ignore,
 }
 
+/// How much of a feed's entries is published; the archive keeps all of it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Publish {
+    /// The whole body.
+    #[default]
+    Full,
+    /// The beginning of the text, with the link.
+    Excerpt,
+    /// Title and link.
+    Link,
+    /// Nothing, in no topic.
+    None,
+}
+
 /// A feed we read, as configured.
 #[derive(Clone, Debug, PartialEq)]
 pub struct FeedSource {

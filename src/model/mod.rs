@@ -11,9 +11,9 @@ mod topic;
 
 pub use access::{Access, Login, Password, Proxy, Route, Secret};
 pub use entry::{Enclosure, Entry};
-pub use feed::{Dedup, FeedId, FeedMeta, FeedSource, Revisions, Validators};
+pub use feed::{Dedup, FeedId, FeedMeta, FeedSource, Publish, Revisions, Validators};
 pub use key::{CanonicalUrl, EntryKey, hex};
 pub use post::{Post, PostPath};
 pub use record::{Fingerprint, Found, LedgerPosition, Record};
 pub use time::Timestamp;
-pub use topic::{FeedSelection, Pattern, Place, Topic, TopicId};
+pub use topic::{FeedSelection, Format, Pattern, Place, Topic, TopicId};

@@ -18,6 +18,11 @@ impl TopicId {
         is_id(text).then(|| Self(text.to_owned()))
     }
 
+    /// Stands for what is published of the site as a whole; no topic of a config can have it.
+    pub fn site() -> Self {
+        Self(String::new())
+    }
+
     /// The id as text.
     pub fn as_str(&self) -> &str {
         &self.0
@@ -41,6 +46,8 @@ impl fmt::Display for TopicId {
 pub enum FeedSelection {
     /// `"*"`: every feed, and posts that belong to none.
     All,
+    /// The same without these feeds, sorted: they are not published.
+    Except(Vec<FeedId>),
     /// These feeds, sorted.
     Some(Vec<FeedId>),
 }
@@ -86,6 +93,49 @@ impl PartialEq for Pattern {
     }
 }
 
+/// What a topic's feed is written as.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Format {
+    /// Atom 1.0.
+    Atom,
+    /// RSS 2.0.
+    Rss,
+    /// JSON Feed 1.1.
+    Json,
+}
+
+impl Format {
+    /// All of them, the one that says most first.
+    pub const ALL: [Self; 3] = [Self::Atom, Self::Rss, Self::Json];
+
+    /// Its file in the topic's folder.
+    pub fn file(self) -> &'static str {
+        match self {
+            Self::Atom => "atom.xml",
+            Self::Rss => "rss.xml",
+            Self::Json => "feed.json",
+        }
+    }
+
+    /// Its media type.
+    pub fn media_type(self) -> &'static str {
+        match self {
+            Self::Atom => "application/atom+xml",
+            Self::Rss => "application/rss+xml",
+            Self::Json => "application/feed+json",
+        }
+    }
+
+    /// What people call it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Atom => "Atom",
+            Self::Rss => "RSS",
+            Self::Json => "JSON Feed",
+        }
+    }
+}
+
 /// A named selection of posts, published as feeds.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Topic {
@@ -121,6 +171,8 @@ pub struct Topic {
     pub per_feed_limit: Option<usize>,
     /// Show what several feeds bring under one title once.
     pub fold: bool,
+    /// What its feed is written as, in the order of [`Format::ALL`].
+    pub formats: Vec<Format>,
     /// Show what changed in revised entries.
     pub changes: bool,
 }

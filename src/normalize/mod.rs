@@ -163,7 +163,7 @@ fn distinct(texts: impl Iterator<Item = String>) -> Vec<String> {
 }
 
 /// BCP 47 in form; anything else is not a language.
-fn language(text: &str) -> Option<String> {
+pub fn language(text: &str) -> Option<String> {
     let text = text.trim().replace('_', "-");
     let form = |(i, part): (usize, &str)| {
         let range = if i == 0 { 2..=3 } else { 1..=8 };

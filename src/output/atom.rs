@@ -5,10 +5,8 @@ use std::collections::BTreeMap;
 use atom_syndication as xml;
 
 use super::history::{sorted, tombstone};
-use super::{Channel, Deleted, Published, Sealed, SourceFacts};
-use crate::model::Timestamp;
-
-const ATOM: &str = "application/atom+xml";
+use super::{Channel, Deleted, Published, Sealed, SourceFacts, address, legal, title};
+use crate::model::{Format, Publish, Timestamp};
 
 /// The namespace of tombstones (RFC 6721 section 2).
 const TOMBSTONES: &str = "http://purl.org/atompub/tombstones/1.0";
@@ -18,16 +16,18 @@ const HISTORY: &str = "http://purl.org/syndication/history/1.0";
 
 /// The Atom document of a topic.
 pub fn atom(channel: &Channel, entries: &[Published], deleted: &[Deleted]) -> Vec<u8> {
-    let moments = entries.iter().map(|entry| entry.updated).chain(deleted.iter().map(|entry| entry.when));
-    let updated = moments.max().unwrap_or(channel.founded);
     let tombstones = ("at".to_owned(), TOMBSTONES.to_owned());
     let namespaces = if deleted.is_empty() { BTreeMap::new() } else { BTreeMap::from([tombstones]) };
-    let mut links = vec![link("self", &channel.self_url, Some(ATOM))];
-    links.extend(channel.previous.as_ref().map(|previous| link("prev-archive", previous, Some(ATOM))));
+    let media_type = Some(Format::Atom.media_type());
+    let mut links = vec![
+        link("self", &channel.address(Format::Atom), media_type),
+        link("alternate", &channel.page(), Some("text/html")),
+    ];
+    links.extend(channel.previous.as_ref().map(|previous| link("prev-archive", previous, media_type)));
     let feed = xml::Feed {
-        title: xml::Text::plain(legal(&channel.title)),
+        title: xml::Text::plain(title(&channel.title)),
         id: channel.id.clone(),
-        updated: date(updated),
+        updated: date(channel.updated(entries, deleted)),
         authors: vec![person(&channel.publisher)],
         generator: Some(xml::Generator { value: "feedmill".into(), ..Default::default() }),
         links,
@@ -36,43 +36,69 @@ pub fn atom(channel: &Channel, entries: &[Published], deleted: &[Deleted]) -> Ve
         namespaces,
         ..Default::default()
     };
-    with_extensions(written(&feed), &deleted.iter().map(tombstone).collect::<String>())
+    let document = with_languages(written(&feed, 1), entries);
+    with_extensions(document, &deleted.iter().map(tombstone).collect::<String>())
 }
 
 /// A sealed document of a topic's history.
 pub fn sealed(facts: &Sealed, entries: &[Published], deleted: &[Deleted]) -> Vec<u8> {
     let links =
         [("self", Some(&facts.self_url)), ("current", Some(&facts.current)), ("prev-archive", facts.previous.as_ref())];
+    let atom = Some(Format::Atom.media_type());
     let feed = xml::Feed {
         title: xml::Text::plain(legal(&facts.title)),
         id: facts.id.clone(),
         updated: date(facts.updated),
         authors: vec![person(&facts.publisher)],
-        links: links.into_iter().filter_map(|(rel, href)| Some(link(rel, href?, Some(ATOM)))).collect(),
+        links: links.into_iter().filter_map(|(rel, href)| Some(link(rel, href?, atom))).collect(),
         entries: entries.iter().map(entry).collect(),
         // Declared whether or not there is a tombstone yet, so that one can be put in.
         namespaces: BTreeMap::from([("at".to_owned(), TOMBSTONES.to_owned()), ("fh".to_owned(), HISTORY.to_owned())]),
         ..Default::default()
     };
     let tombstones = sorted(deleted.iter().map(tombstone));
-    with_extensions(written(&feed), &format!("\n <fh:archive/>{tombstones}"))
+    let document = with_languages(written(&feed, 3), entries);
+    with_extensions(document, &format!("\n <fh:archive/>{tombstones}"))
 }
 
-fn written(feed: &xml::Feed) -> Vec<u8> {
-    let config = xml::WriteConfig { write_document_declaration: true, indent_size: Some(1) };
+/// A document that lies so many folders below the root.
+fn written(feed: &xml::Feed, depth: usize) -> Vec<u8> {
+    let config = xml::WriteConfig { write_document_declaration: false, indent_size: Some(1) };
     // Writing into memory cannot fail.
-    let mut bytes = feed.write_with_config(Vec::new(), config).unwrap_or_default();
+    let mut bytes = feed.write_with_config(super::xml_head(depth), config).unwrap_or_default();
     bytes.push(b'\n');
     bytes
 }
 
+/// What an entry begins with. No text of a feed can look like it: `<` is escaped there.
+pub(super) const ENTRY: &[u8] = b"\n <entry";
+
+/// Gives each entry its `xml:lang`, which `atom_syndication` has for feeds only.
+fn with_languages(document: Vec<u8>, entries: &[Published]) -> Vec<u8> {
+    if entries.iter().all(|entry| entry.post.lang.is_none()) {
+        return document;
+    }
+    let mut out = Vec::with_capacity(document.len() + 20 * entries.len());
+    let mut copied = 0;
+    for (at, entry) in memchr::memmem::find_iter(&document, ENTRY).zip(entries) {
+        if let Some(language) = entry.language() {
+            let end = at + ENTRY.len();
+            out.extend_from_slice(&document[copied..end]);
+            out.extend_from_slice(format!(" xml:lang=\"{language}\"").as_bytes());
+            copied = end;
+        }
+    }
+    out.extend_from_slice(&document[copied..]);
+    out
+}
+
 /// Puts extensions before the first entry: RFC 4287's schema has entries last, and atom_syndication
-/// writes extensions behind them. Nothing before that entry can look like one, for it is escaped.
+/// writes extensions behind them.
 fn with_extensions(document: Vec<u8>, extensions: &str) -> Vec<u8> {
     if extensions.is_empty() {
         return document;
     }
-    let first = memchr::memmem::find(&document, b"\n <entry>");
+    let first = memchr::memmem::find(&document, ENTRY);
     let Some(at) = first.or_else(|| memchr::memmem::rfind(&document, b"\n</feed>")) else { return document };
     [&document[..at], extensions.as_bytes(), &document[at..]].concat()
 }
@@ -80,46 +106,51 @@ fn with_extensions(document: Vec<u8>, extensions: &str) -> Vec<u8> {
 fn entry(published: &Published) -> xml::Entry {
     let post = &published.post;
     let mut links = Vec::new();
-    if !post.from.is_empty() {
-        links.push(link("alternate", &post.from, None));
-    }
+    links.extend(published.link().map(|address| link("alternate", &address, None)));
     for (source, address) in &published.related {
         let related = link("related", address, None);
         links.push(xml::Link { title: Some(legal(source)), ..related });
     }
     for enclosure in &post.enclosures {
-        let mut related = link("enclosure", &enclosure.url, enclosure.media_type.as_deref());
+        let Some(address) = address::uri(&enclosure.url) else { continue };
+        let mut related = link("enclosure", &address, Some(&address::media_type(enclosure)));
         related.length = enclosure.length.map(|bytes| bytes.to_string());
         links.push(related);
     }
     xml::Entry {
-        title: xml::Text::plain(legal(&post.title)),
-        id: published.id.clone(),
+        title: xml::Text::plain(title(&post.title)),
+        id: legal(&published.id),
         updated: date(published.updated),
         authors: vec![person(&post.author)],
-        categories: post.tags.iter().map(|tag| category(tag)).collect(),
+        categories: published.tags().into_iter().map(category).collect(),
         links,
         published: Some(date(post.date)),
         rights: None,
         source: published.source.as_ref().map(|facts| source(facts, published.updated)),
-        content: Some(xml::Content {
-            lang: post.lang.clone(),
-            value: Some(legal(&post.body)),
-            content_type: Some("html".into()),
-            ..Default::default()
-        }),
+        summary: Some(&published.excerpt).filter(|text| !text.is_empty()).map(|text| xml::Text::plain(legal(text))),
+        content: content(published),
         ..Default::default()
     }
 }
 
+/// RFC 4287 section 4.1.2 wants content where there is no page to go to.
+fn content(published: &Published) -> Option<xml::Content> {
+    let (value, content_type) = match published.shown {
+        Publish::Full => (legal(&published.post.body), "html"),
+        _ if published.link().is_some() => return None,
+        _ => (legal(&published.excerpt), "text"),
+    };
+    Some(xml::Content { value: Some(value), content_type: Some(content_type.into()), ..Default::default() })
+}
+
 fn source(facts: &SourceFacts, updated: Timestamp) -> xml::Source {
-    let mut links: Vec<_> = facts.url.iter().map(|address| link("self", address, None)).collect();
-    links.extend(facts.link.as_ref().map(|address| link("alternate", address, None)));
+    let linked = |rel, found: &Option<String>| Some(link(rel, &address::uri(found.as_deref()?)?, None));
+    let links = [linked("self", &facts.url), linked("alternate", &facts.link)].into_iter().flatten().collect();
     xml::Source {
-        title: xml::Text::plain(legal(&facts.title)),
-        id: facts.id.clone(),
+        title: xml::Text::plain(title(&facts.title)),
+        id: legal(&facts.id),
         updated: date(updated),
-        icon: facts.icon.clone(),
+        icon: facts.icon.as_deref().and_then(address::uri),
         links,
         rights: facts.rights.as_deref().map(|rights| xml::Text::plain(legal(rights))),
         ..Default::default()
@@ -130,8 +161,8 @@ fn person(name: &str) -> xml::Person {
     xml::Person { name: legal(name), ..Default::default() }
 }
 
-fn category(term: &str) -> xml::Category {
-    xml::Category { term: legal(term), ..Default::default() }
+fn category(term: String) -> xml::Category {
+    xml::Category { term, ..Default::default() }
 }
 
 fn link(rel: &str, href: &str, media_type: Option<&str>) -> xml::Link {
@@ -145,9 +176,4 @@ fn link(rel: &str, href: &str, media_type: Option<&str>) -> xml::Link {
 
 fn date(time: Timestamp) -> xml::FixedDateTime {
     time.utc().fixed_offset()
-}
-
-/// The writer passes characters on that XML forbids, and a post may have been edited by hand.
-fn legal(text: &str) -> String {
-    crate::normalize::legal(text).into_owned()
 }

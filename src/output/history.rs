@@ -5,6 +5,7 @@ use std::collections::{BTreeSet, HashMap};
 use memchr::memmem::Finder;
 
 use super::Deleted;
+use super::atom::ENTRY;
 use crate::model::Timestamp;
 
 /// What a sealed document says of itself.
@@ -26,8 +27,7 @@ pub struct Sealed {
     pub previous: Option<String>,
 }
 
-/// How each entry of a document begins and ends: text in it is escaped, so nothing else can look like this.
-const BEGIN: &[u8] = b"\n <entry>";
+/// How each entry of a document ends.
 const END: &[u8] = b"\n </entry>";
 const TOMBSTONE: &[u8] = b"\n <at:deleted-entry ";
 
@@ -46,10 +46,10 @@ pub(super) fn sorted(tombstones: impl Iterator<Item = String>) -> String {
 /// A sealed document without the entries that were taken down; `None` when it holds none of them.
 pub fn struck(document: &[u8], deleted: &[Deleted]) -> Option<Vec<u8>> {
     let gone: HashMap<&str, &Deleted> = deleted.iter().map(|entry| (entry.id.as_str(), entry)).collect();
-    let start = Finder::new(BEGIN).find(document)?;
+    let start = Finder::new(ENTRY).find(document)?;
     let (head, mut rest) = document.split_at(start);
     let (mut entries, mut told) = (Vec::new(), Vec::new());
-    while rest.starts_with(BEGIN) {
+    while rest.starts_with(ENTRY) {
         let end = Finder::new(END).find(rest)? + END.len();
         let (entry, after) = rest.split_at(end);
         match id_of(entry).and_then(|id| gone.get(id.as_str())) {
@@ -80,7 +80,7 @@ fn id_of(entry: &[u8]) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{EntryKey, Post};
+    use crate::model::{EntryKey, Post, Publish};
     use crate::output::{Published, sealed};
 
     fn entry(id: &str, title: &str) -> Published {
@@ -99,7 +99,8 @@ mod tests {
             // Whatever a publisher writes looks like our own marks only on the outside.
             body: "<p>\n <entry>\n  <id>urn:b</id>\n </entry>\n <at:deleted-entry </p>".to_owned(),
         };
-        Published { id: id.to_owned(), post, updated: Timestamp::from_millis(1000), source: None, related: vec![] }
+        let (shown, updated) = (Publish::Full, Timestamp::from_millis(1000));
+        Published { id: id.to_owned(), post, shown, excerpt: String::new(), updated, source: None, related: vec![] }
     }
 
     fn facts() -> Sealed {

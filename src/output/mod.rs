@@ -1,14 +1,37 @@
 //! Posts to the bytes of published feeds.
 
+mod address;
 mod atom;
 mod diff;
+mod excerpt;
 mod history;
+mod json;
+mod opml;
+mod rss;
 
-use crate::model::{Post, Timestamp};
+use crate::model::{Format, Post, Publish, Timestamp};
+use crate::normalize;
 
 pub use atom::{atom, sealed};
 pub use diff::difference;
+pub use excerpt::excerpt;
 pub use history::{Sealed, struck};
+pub use json::json;
+pub use opml::{Outline, opml};
+pub use rss::rss;
+
+/// What makes feeds legible in a browser: the root's `feed.css`.
+pub const FEED_CSS: &str = include_str!("feed.css");
+
+/// The document of a topic in one format.
+pub fn feed(format: Format, channel: &Channel, entries: &[Published], deleted: &[Deleted]) -> Vec<u8> {
+    match format {
+        Format::Atom => atom(channel, entries, deleted),
+        // There is no way to tell readers of RSS of a takedown; the item is gone.
+        Format::Rss => rss(channel, entries),
+        Format::Json => json(channel, entries, deleted),
+    }
+}
 
 /// What a published feed says about itself.
 #[derive(Clone, Debug, PartialEq)]
@@ -21,12 +44,30 @@ pub struct Channel {
     pub publisher: String,
     /// Language of the site.
     pub language: Option<String>,
-    /// Where this very document is.
-    pub self_url: String,
+    /// The topic's folder on the web, with a slash at the end.
+    pub folder: String,
     /// The newest sealed document of its history (RFC 5005 section 4).
     pub previous: Option<String>,
     /// What `updated` says while the feed has no entries.
     pub founded: Timestamp,
+}
+
+impl Channel {
+    /// Where the document of a format is.
+    fn address(&self, format: Format) -> String {
+        format!("{}{}", self.folder, format.file())
+    }
+
+    /// The page about the topic.
+    fn page(&self) -> String {
+        format!("{}index.html", self.folder)
+    }
+
+    /// When the newest of what is shown was changed.
+    fn updated(&self, entries: &[Published], deleted: &[Deleted]) -> Timestamp {
+        let moments = entries.iter().map(|entry| entry.updated).chain(deleted.iter().map(|entry| entry.when));
+        moments.max().unwrap_or(self.founded)
+    }
 }
 
 /// A post as it is published.
@@ -34,14 +75,59 @@ pub struct Channel {
 pub struct Published {
     /// Id of the entry.
     pub id: String,
-    /// The post; its body is safe and its addresses are absolute.
+    /// The post; its body is safe and its addresses are absolute. What is not shown is empty.
     pub post: Post,
+    /// How much of it is shown.
+    pub shown: Publish,
+    /// The beginning of its text, plain; empty when not even that is shown.
+    pub excerpt: String,
     /// The latest of date, claimed update and revision.
     pub updated: Timestamp,
     /// Where it came from.
     pub source: Option<SourceFacts>,
     /// Other articles that tell the same story: name of the source, link.
     pub related: Vec<(String, String)>,
+}
+
+impl Published {
+    fn language(&self) -> Option<String> {
+        normalize::language(self.post.lang.as_deref()?)
+    }
+
+    /// The page it is about, as an address that every reader takes.
+    fn link(&self) -> Option<String> {
+        address::uri(&self.post.from)
+    }
+
+    fn tags(&self) -> Vec<String> {
+        let mut tags: Vec<String> = Vec::new();
+        for tag in &self.post.tags {
+            let tag = legal(tag);
+            if !tag.trim().is_empty() && !tags.contains(&tag) {
+                tags.push(tag);
+            }
+        }
+        tags
+    }
+}
+
+/// The writers pass characters on that XML forbids, and a post may have been edited by hand.
+fn legal(text: &str) -> String {
+    normalize::legal(text).into_owned()
+}
+
+/// A title on one line: a post may have been edited, and some readers keep line breaks.
+fn title(text: &str) -> String {
+    legal(text).split_ascii_whitespace().collect::<Vec<_>>().join(" ")
+}
+
+/// The beginning of an XML document that lies so many folders below the root, as no writer makes it.
+fn xml_head(depth: usize) -> Vec<u8> {
+    let root = "../".repeat(depth);
+    format!(
+        "<?xml version=\"1.0\" encoding=\"utf-8\"?>\n<?xml-stylesheet type=\"text/css\" href=\"{root}feed.css\"?>\n"
+    )
+    .into_bytes()
 }
 
 /// An entry that was taken down (RFC 6721): readers drop it.

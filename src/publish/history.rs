@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use super::{Outcome, PublishError, Publisher, entry_id, published};
+use super::{Outcome, PublishError, Publisher, entry};
 use crate::archive::{Archive, Line, Op, SiteFacts, SourceLine};
 use crate::history::{self, History, Version};
 use crate::index::{Index, Takedown};
 use crate::maintain::look;
-use crate::model::{EntryKey, Found, LedgerPosition, Post, Timestamp, Topic, TopicId};
+use crate::model::{EntryKey, Format, Found, LedgerPosition, Post, Timestamp, Topic, TopicId};
 use crate::output::{self, Deleted, Published};
 use crate::site::Replaced;
 use crate::topic::{self, Matcher};
@@ -94,7 +94,8 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
     async fn going<'t>(&self, topic: &'t Topic, anew: bool) -> Result<Going<'t>, PublishError> {
         let rule = topic::rule(topic).hex();
         let version = super::RENDERER.to_string();
-        let generation = history::generation(&[&rule, self.config.site.url.as_str(), &version]);
+        // What a feed lets others see of it is fixed in a document, too.
+        let generation = history::generation(&[&rule, self.config.site.url.as_str(), &version, &self.limited()]);
         let forgotten = self.index.taken_down(&topic.id, usize::MAX).await?;
         let forgotten = forgotten.into_iter().map(|takedown| (takedown.key, takedown)).collect();
         let mut going = Going { topic, generation, history: History::default(), forgotten };
@@ -216,7 +217,7 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
     ) -> Result<Option<Published>, PublishError> {
         let Some(post) = self.post_of(&found, version, outcome).await? else { return Ok(None) };
         found.record.revised = (version.rev > 0).then_some(version.seen);
-        Ok(Some(published(post, None, &found, facts.site, facts.sources)))
+        Ok(Some(self.entry(post, None, &found, facts)))
     }
 
     /// What a sealed document says of itself: nothing that the operator may change later.
@@ -228,7 +229,7 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
             publisher: facts.site.tag_authority.clone(),
             updated: versions.iter().map(|version| version.seen).max().unwrap_or_default(),
             self_url: address(&going.path(number)),
-            current: address(&super::atom_path(going.topic)),
+            current: address(&super::path(going.topic, Format::Atom)),
             previous: (number > 1).then(|| address(&going.path(number - 1))),
         }
     }
@@ -237,7 +238,7 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
     /// that the config no longer has.
     pub async fn strike_everywhere(&self, found: &Found, when: Timestamp) -> Result<(), PublishError> {
         let site = self.site_facts(when).await?;
-        let gone = Deleted { id: found.record.id.clone().unwrap_or_else(|| entry_id(&site, found.key)), when };
+        let gone = Deleted { id: found.record.id.clone().unwrap_or_else(|| entry::id(&site, found.key)), when };
         for path in self.site.files("")?.into_iter().filter(|path| path.contains("/history/")) {
             self.strike_out(&path, std::slice::from_ref(&gone))?;
         }
@@ -282,6 +283,6 @@ fn version(line: &Line) -> Version {
 
 /// A takedown as readers are told of it.
 pub(super) fn told(takedown: &Takedown, facts: &Facts<'_>) -> Deleted {
-    let id = takedown.id.clone().unwrap_or_else(|| entry_id(facts.site, takedown.key));
+    let id = takedown.id.clone().unwrap_or_else(|| entry::id(facts.site, takedown.key));
     Deleted { id, when: takedown.when }
 }

@@ -285,8 +285,10 @@ fn lenient(source: &str) -> Option<(Value, bool)> {
     }
 }
 
-/// Without raw control characters in texts and without commas before a closing bracket.
+/// Without raw control characters and halves of characters in texts, and without commas before a
+/// closing bracket.
 fn cleaned(source: &str) -> String {
+    let source = &without_halves(source);
     let mut out = String::with_capacity(source.len());
     let mut is_text = false;
     let mut is_escaped = false;
@@ -307,6 +309,41 @@ fn cleaned(source: &str) -> String {
         }
     }
     out
+}
+
+/// Without escapes of surrogates that have no partner: whoever cuts a text by UTF-16 units leaves
+/// half of an emoji at its end (RFC 8259 section 8.2).
+fn without_halves(source: &str) -> String {
+    let mut out = String::with_capacity(source.len());
+    let mut rest = source;
+    while let Some(at) = rest.find('\\') {
+        out.push_str(&rest[..at]);
+        rest = &rest[at..];
+        // An escape is a backslash and what it escapes.
+        let mut end = rest.char_indices().nth(2).map_or(rest.len(), |(end, _)| end);
+        let kept = match surrogate(rest) {
+            None => true,
+            Some(0xD800..=0xDBFF) => {
+                let is_pair = matches!(surrogate(&rest[6..]), Some(0xDC00..=0xDFFF));
+                end = if is_pair { 12 } else { 6 };
+                is_pair
+            }
+            Some(_) => {
+                end = 6;
+                false
+            }
+        };
+        out.push_str(if kept { &rest[..end] } else { "" });
+        rest = &rest[end..];
+    }
+    out.push_str(rest);
+    out
+}
+
+/// The surrogate whose escape stands at the beginning.
+fn surrogate(text: &str) -> Option<u16> {
+    let digits = text.strip_prefix("\\u")?.get(..4)?;
+    u16::from_str_radix(digits, 16).ok().filter(|unit| (0xD800..=0xDFFF).contains(unit))
 }
 
 fn entry(item: &Map<String, Value>, source: &str, base: &Url) -> RawEntry {
@@ -476,6 +513,14 @@ b",},{"id":"4"}"#;
             assert_eq!(said, expected, "{text}");
             assert_eq!((feed.damages, feed.meta.language.as_deref()), (vec![Damage::Refused], Some("de")), "{text}");
         }
+    }
+
+    #[test]
+    fn half_a_character_costs_itself() {
+        let text = r#"{"items":[{"id":"1","title":"a\ud83d\ude00b\ud83d c\ude00\\ud83d\uD83D"},{"id":"2\ud83d"}]}"#;
+        let feed = feed(text);
+        assert_eq!(ids(&feed), ["1", "2"]);
+        assert_eq!(feed.entries[0].title, Some(RawText::Plain("a\u{1F600}b c\\ud83d".into())));
     }
 
     #[test]

@@ -21,9 +21,15 @@ impl Times {
     fn made_equal(self, text: &str) -> String {
         let moment = |millis| feedmill::model::Timestamp::from_millis(millis).rfc3339_millis()[..19].to_owned();
         let (early, late) = (moment(self.early), moment(self.late));
+        // As RSS writes it.
+        let rfc822 = |text: &str| {
+            let time = chrono::NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S").expect("a moment");
+            time.format("%a, %d %b %Y %H:%M:%S GMT").to_string()
+        };
         let compact = |text: &str| text.replace(['-', ':'], "");
         text.replace(&late, &early)
             .replace(&compact(&late), &compact(&early))
+            .replace(&rfc822(&late), &rfc822(&early))
             .replace(&self.late.to_string(), &self.early.to_string())
     }
 }

@@ -8,8 +8,8 @@ use url::Url;
 use super::{SITE, problems_of, read_all};
 use crate::config::{Allow, Config, Feed, Fetch, Server, Site, Storage, includes};
 use crate::model::{
-    Access, Dedup, FeedId, FeedSelection, FeedSource, Login, Password, Pattern, Place, Proxy, Revisions, Route, Secret,
-    Topic, TopicId,
+    Access, Dedup, FeedId, FeedSelection, FeedSource, Format, Login, Password, Pattern, Place, Proxy, Publish,
+    Revisions, Route, Secret, Topic, TopicId,
 };
 use crate::normalize::html::Cuts;
 use crate::post::Layout;
@@ -37,6 +37,7 @@ fn feed(id: &str, name: &str, url: &str) -> Feed {
         cuts: Cuts::new(&[], &[]).unwrap(),
         encoding: None,
         max_entries: 100_000,
+        publish: Publish::Full,
     }
 }
 
@@ -62,6 +63,7 @@ fn topic(id: &str) -> Topic {
         max_age: None,
         per_feed_limit: None,
         fold: false,
+        formats: Format::ALL.to_vec(),
         changes: false,
     }
 }
@@ -158,6 +160,7 @@ feeds:
     proxy: none
     mirrors: [https://mirror.example.net/rss]
     max_entries: 500
+    publish: excerpt
     revisions: ignore
     remove: [p.share, ".ads"]
     remove_text: ['^\s*分享']
@@ -176,6 +179,7 @@ topics:
     max_age: 30d
     per_feed_limit: 7
     fold: true
+    formats: [json, atom, json]
     changes: true
   - id: all
     feeds: "*"
@@ -197,6 +201,7 @@ fn all_keys() -> Config {
         max_age: Some(Duration::from_hours(30 * 24)),
         per_feed_limit: Some(7),
         fold: true,
+        formats: vec![Format::Atom, Format::Json],
         changes: true,
         ..topic("tencent")
     };
@@ -266,6 +271,7 @@ fn all_keys() -> Config {
                 cuts: Cuts::new(&owned(&["p.share", ".ads"]), &owned(&[r"^\s*分享"])).unwrap(),
                 encoding: Some("gb18030".to_owned()),
                 max_entries: 500,
+                publish: Publish::Excerpt,
             },
             Feed {
                 schedule: Schedule::parse("*/5 * * * *", Tz::Asia__Shanghai).unwrap(),
@@ -403,4 +409,18 @@ fn include_patterns_are_left_to_the_caller() {
     for text in ["", "include:", "include: {}", "a: b: c", "- include", "feeds: []"] {
         assert!(includes(text).is_empty(), "{text}");
     }
+}
+
+#[test]
+fn what_is_not_published_is_in_no_topic() {
+    let config = good(
+        "feeds: [{ id: a, name: A, url: 'http://a', publish: none }, { id: b, name: B, url: 'http://b', publish: link }]\n\
+         topics: [{ id: all }, { id: some, feeds: [a, b] }, { id: none, feeds: [a] }]\n",
+    );
+    let ids = |ids: &[&str]| ids.iter().map(|id| FeedId::parse(id).unwrap()).collect();
+    let selections: Vec<_> = config.topics.iter().map(|topic| topic.feeds.clone()).collect();
+    let some = |list: &[&str]| FeedSelection::Some(ids(list));
+    assert_eq!(selections, [FeedSelection::Except(ids(&["a"])), some(&["b"]), some(&[])]);
+    let shown = |id: &str| config.shown(FeedId::parse(id).as_ref());
+    assert_eq!([shown("a"), shown("b"), shown("c")], [Publish::None, Publish::Link, Publish::Full]);
 }
