@@ -19,6 +19,7 @@ use crate::maintain::heal;
 use crate::maintain::import::{self, ImportError, Imported};
 use crate::maintain::ingest::{self, IngestError};
 use crate::maintain::init::InitError;
+use crate::maintain::matches;
 use crate::maintain::reindex::{self, Reindexed};
 use crate::maintain::replay::{self, Replayed};
 use crate::maintain::verify::{self, Verified, VerifyError};
@@ -385,8 +386,8 @@ impl App {
         })
     }
 
-    /// When each feed is polled next.
-    pub fn check(&self) -> String {
+    /// When each feed is polled next, and what the topics match.
+    pub fn check(&self) -> Result<String, AppError> {
         const RUNS: usize = 5;
         let mut out = String::new();
         let mut now = SystemClock.now();
@@ -402,6 +403,7 @@ impl App {
                 now = next;
             }
         }
+        out.push_str(&self.matches()?);
         if is_provisional(&self.config.site.url) {
             let url = &self.config.site.url;
             let _ = writeln!(
@@ -416,7 +418,25 @@ impl App {
         let (feeds, topics) = (self.config.feeds.len(), self.config.topics.len());
         let plural = |n: usize| if n == 1 { "" } else { "s" };
         let _ = writeln!(out, "the config is good: {feeds} feed{}, {topics} topic{}", plural(feeds), plural(topics));
-        out
+        Ok(out)
+    }
+
+    /// What each topic matches, by the archive: opening the index would write.
+    fn matches(&self) -> Result<String, AppError> {
+        let Config { storage, topics, .. } = &*self.config;
+        if topics.is_empty() {
+            return Ok(String::new());
+        }
+        if !storage.archive.exists() {
+            return Ok(format!("no post matches a topic yet: there is no `{}`\n", storage.archive.display()));
+        }
+        let archive = FolderArchive::new(storage.archive.clone(), storage.layout);
+        let found = runtime()?.block_on(matches::count(&archive, &self.config))?;
+        let line = |(topic, count): (&Topic, &usize)| {
+            let plural = if found.posts == 1 { "post matches" } else { "posts match" };
+            format!("topic `{}`: {count} of {} {plural}\n", topic.id, found.posts)
+        };
+        Ok(topics.iter().zip(&found.topics).map(line).collect())
     }
 
     fn feeds(&self, names: &[String]) -> Result<Vec<&Feed>, AppError> {

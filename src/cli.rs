@@ -82,7 +82,7 @@ enum Command {
     /// For developers: make posts again from their sources, report what comes out differently.
     #[command(hide = true)]
     Replay,
-    /// Validate the config and show when each feed is polled next; nothing is written.
+    /// Validate the config, show when each feed is polled next and how many posts each topic matches; nothing is written.
     Check,
     /// Asked by another process of this program: say whether a store of the index can be read.
     #[command(name = index::TRY_STORE, hide = true)]
@@ -199,7 +199,7 @@ fn dispatch(app: &App, command: Command, volume: Volume) -> Result<ExitCode, App
             Ok(if done.different.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
         Command::Check => {
-            print(&app.check());
+            print(&app.check()?);
             Ok(ExitCode::SUCCESS)
         }
         Command::TryStore { kind, path } => Ok(try_store(&kind, &path)),

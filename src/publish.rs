@@ -1,13 +1,12 @@
 //! Posts to topic feeds, only for topics that changed.
 
 mod history;
-
-use std::cmp::Reverse;
-use std::collections::BTreeSet;
+mod select;
 
 use url::Url;
 
 use self::history::{Facts, Going, told};
+use self::select::Selected;
 use crate::archive::{Archive, ArchiveError, SiteFacts, SourceLine};
 use crate::config::Config;
 use crate::index::{Index, IndexError};
@@ -120,12 +119,11 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
 
     async fn topic(&self, going: &Going<'_>, facts: &Facts<'_>, outcome: &mut Outcome) -> Result<(), PublishError> {
         let topic = going.topic;
-        let mut entries = Vec::new();
-        for found in self.window(going).await? {
-            if let Some(post) = self.post(&found.record, outcome).await? {
-                let change = if topic.changes { self.change(&post, &found).await? } else { None };
-                entries.push(published(post, change, &found, facts.site, facts.sources));
-            }
+        let selected = self.select(going, outcome).await?;
+        let mut entries = Vec::with_capacity(selected.len());
+        for Selected { found, post, related } in selected {
+            let change = if topic.changes { self.change(&post, &found).await? } else { None };
+            entries.push(Published { related, ..published(post, change, &found, facts.site, facts.sources) });
         }
         let gone = self.index.taken_down(&topic.id, TOMBSTONES).await?;
         let gone: Vec<Deleted> = gone.iter().map(|takedown| told(takedown, facts)).collect();
@@ -135,22 +133,6 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
         }
         self.index.put_published(&topic.id, self.made_from(topic)).await?;
         Ok(())
-    }
-
-    /// What the current feed shows: the newest entries, and all that its history does not hold yet or that is young;
-    /// newest date first, then key.
-    async fn window(&self, going: &Going<'_>) -> Result<Vec<Found>, PublishError> {
-        let rule = topic::rule(going.topic);
-        let mut shown = self.index.newest(rule, going.topic.limit).await?.unwrap_or_default();
-        let known: BTreeSet<EntryKey> = shown.iter().map(|found| found.key).collect();
-        let more: BTreeSet<EntryKey> = going.history.shown().filter(|key| !known.contains(key)).collect();
-        let more: Vec<Found> = self.index.by_keys(more.into_iter().collect()).await?.into_iter().flatten().collect();
-        // A revision may have led out of the topic.
-        let entries = more.iter().map(|found| (found.record.date, found.key)).collect();
-        let members = self.index.members(rule, entries).await?;
-        shown.extend(more.into_iter().zip(members).filter(|(_, belongs)| *belongs).map(|(found, _)| found));
-        shown.sort_by_key(|found| (Reverse(found.record.date), found.key));
-        Ok(shown)
     }
 
     /// What the last revision changed, while the former version is still there.
@@ -195,10 +177,10 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
     /// Names everything in the config that the topic's files depend on.
     fn made_from(&self, topic: &Topic) -> Fingerprint {
         let site = &self.config.site;
-        let Topic { id, title, limit, changes, .. } = topic;
+        let Topic { id, title, limit, max_age, per_feed_limit, fold, changes, .. } = topic;
         let rule = topic::rule(topic).hex();
         Fingerprint::of(&format!(
-            "{RENDERER}\n{rule}\n{id}\n{title}\n{limit}\n{changes}\n{}\n{:?}\n{:?}\n{}",
+            "{RENDERER}\n{rule}\n{id}\n{title}\n{limit}\n{max_age:?}\n{per_feed_limit:?}\n{fold}\n{changes}\n{}\n{:?}\n{:?}\n{}",
             site.url, site.author, site.language, site.title
         ))
     }
@@ -231,7 +213,8 @@ fn published(
         post.body.insert_str(0, &change);
     }
     let updated = [Some(post.date), post.updated, record.revised].into_iter().flatten().max().unwrap_or(post.date);
-    Published { id: record.id.clone().unwrap_or_else(|| entry_id(facts, found.key)), source, post, updated }
+    let id = record.id.clone().unwrap_or_else(|| entry_id(facts, found.key));
+    Published { id, source, related: Vec::new(), post, updated }
 }
 
 /// Where relative addresses begin: at the entry's page; where it has none, at its source.

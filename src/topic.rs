@@ -1,20 +1,29 @@
-//! Which topics a post belongs to.
+//! Which topics a post belongs to, and which of a topic's posts its current feed shows.
+
+mod form;
+mod window;
 
 use std::borrow::Cow;
+use std::collections::HashMap;
+use std::sync::Arc;
 
 use memchr::memmem::Finder;
-use unicode_normalization::UnicodeNormalization;
 
-use crate::model::{FeedId, FeedSelection, Fingerprint, Place, Post, Topic, TopicId};
+use crate::model::{FeedId, FeedSelection, Fingerprint, Pattern, Place, Post, Topic, TopicId};
 use crate::normalize::plain;
+use form::fold;
+pub use window::{Candidate, Shown, Window, title, window};
 
 /// Version of matching: a change makes every topic match anew.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// The rules of topics, made ready for many posts.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Matcher {
+    /// Of the topics and of those they include, which come first.
     rules: Vec<Rule>,
+    /// Which of them each topic is.
+    topics: Vec<usize>,
     /// Where any of the rules looks for words.
     title: bool,
     body: bool,
@@ -24,11 +33,17 @@ pub struct Matcher {
 #[derive(Clone, Debug)]
 struct Rule {
     name: Fingerprint,
+    /// It picks posts itself, and does not only gather what others pick.
+    picks: bool,
     feeds: FeedSelection,
     any: Vec<Word>,
     all: Vec<Word>,
     none: Vec<Word>,
+    regex: Option<Pattern>,
     places: Vec<Place>,
+    languages: Vec<String>,
+    speakers: Arc<[FeedId]>,
+    includes: Vec<usize>,
 }
 
 /// A word as it is looked for.
@@ -40,23 +55,45 @@ struct Word {
     last: bool,
 }
 
-/// What the rules look at in a post, folded.
-struct Subject {
+/// What the rules look at in a post.
+struct Subject<'p> {
+    /// Folded.
     title: String,
     body: String,
     tags: String,
+    /// As they are.
+    post: &'p Post,
+    text: &'p str,
+    feed: Option<&'p FeedId>,
 }
 
 impl Matcher {
     /// Of these topics.
     pub fn new<'a>(topics: impl IntoIterator<Item = &'a Topic>) -> Self {
-        let rules: Vec<Rule> = topics.into_iter().map(Rule::of).collect();
-        let looks_at = |place| rules.iter().any(|rule| rule.has_words() && rule.places.contains(&place));
+        let mut matcher = Self::default();
+        let mut known = HashMap::new();
+        for topic in topics {
+            let at = matcher.add(topic, &mut known);
+            matcher.topics.push(at);
+        }
+        let looks_at = |place| matcher.rules.iter().any(|rule| rule.has_words() && rule.places.contains(&place));
         let (title, body, tags) = (looks_at(Place::Title), looks_at(Place::Body), looks_at(Place::Tags));
-        Self { rules, title, body, tags }
+        Self { title, body, tags, ..matcher }
     }
 
-    /// For each rule, in the order of the topics, whether the post that `feed` brought belongs to it.
+    /// Where the rule of a topic is; it is added behind those it includes.
+    fn add(&mut self, topic: &Topic, known: &mut HashMap<Fingerprint, usize>) -> usize {
+        let name = rule(topic);
+        if let Some(at) = known.get(&name) {
+            return *at;
+        }
+        let includes = topic.includes.iter().map(|included| self.add(included, known)).collect();
+        self.rules.push(Rule::of(topic, name, includes));
+        known.insert(name, self.rules.len() - 1);
+        self.rules.len() - 1
+    }
+
+    /// For each topic, in their order, its rule and whether the post that `feed` brought belongs to it.
     pub fn belongs(&self, post: &Post, feed: Option<&FeedId>) -> Vec<(Fingerprint, bool)> {
         let text = if self.body { Cow::Owned(plain(&post.body)) } else { Cow::Borrowed("") };
         self.belongs_by_text(post, &text, feed)
@@ -69,48 +106,99 @@ impl Matcher {
             title: folded(self.title, &post.title),
             body: folded(self.body, text),
             tags: if self.tags { fold(&post.tags.join("\n")) } else { String::new() },
+            post,
+            text,
+            feed,
         };
-        self.rules.iter().map(|rule| (rule.name, rule.takes(&subject, feed))).collect()
+        let mut takes = Vec::with_capacity(self.rules.len());
+        for rule in &self.rules {
+            takes.push(rule.takes(&subject, &takes));
+        }
+        self.topics.iter().map(|at| (self.rules[*at].name, takes[*at])).collect()
     }
 }
 
 impl Rule {
-    fn of(topic: &Topic) -> Self {
+    fn of(topic: &Topic, name: Fingerprint, includes: Vec<usize>) -> Self {
         let words = |words: &[String]| words.iter().map(|word| Word::of(word)).collect();
         Self {
-            name: rule(topic),
+            name,
+            picks: topic.picks,
             feeds: topic.feeds.clone(),
             any: words(&topic.any),
             all: words(&topic.all),
             none: words(&topic.none),
+            regex: topic.regex.clone(),
             places: topic.places.clone(),
+            languages: topic.languages.clone(),
+            speakers: Arc::clone(&topic.speakers),
+            includes,
         }
     }
 
     fn has_words(&self) -> bool {
-        !(self.any.is_empty() && self.all.is_empty() && self.none.is_empty())
+        !(self.any.is_empty() && self.all.is_empty() && self.none.is_empty() && self.regex.is_none())
     }
 
-    fn takes(&self, subject: &Subject, feed: Option<&FeedId>) -> bool {
+    /// `taken` says what the rules before this one take.
+    fn takes(&self, subject: &Subject, taken: &[bool]) -> bool {
+        let included = || self.includes.iter().any(|at| taken.get(*at) == Some(&true));
+        self.speaks(subject)
+            && (self.picks(subject) || included())
+            && !self.none.iter().any(|word| self.finds(word, subject))
+    }
+
+    fn picks(&self, subject: &Subject) -> bool {
         let from_feed = match &self.feeds {
             FeedSelection::All => true,
-            FeedSelection::Some(feeds) => feed.is_some_and(|feed| feeds.contains(feed)),
+            FeedSelection::Some(feeds) => subject.feed.is_some_and(|feed| feeds.contains(feed)),
         };
-        let occurs = |word: &Word| self.places.iter().any(|place| word.is_in(subject.text(*place)));
-        from_feed
-            && (self.any.is_empty() || self.any.iter().any(occurs))
-            && self.all.iter().all(occurs)
-            && !self.none.iter().any(occurs)
+        self.picks
+            && from_feed
+            && (self.any.is_empty() || self.any.iter().any(|word| self.finds(word, subject)))
+            && self.all.iter().all(|word| self.finds(word, subject))
+            && self.regex.as_ref().is_none_or(|regex| self.places.iter().any(|place| subject.fits(regex, *place)))
+    }
+
+    fn finds(&self, word: &Word, subject: &Subject) -> bool {
+        self.places.iter().any(|place| word.is_in(subject.folded(*place)))
+    }
+
+    /// The language of the post, else of its feed, is one of those wanted. What nobody says is none.
+    fn speaks(&self, subject: &Subject) -> bool {
+        let of_feed = || subject.feed.is_some_and(|feed| self.speakers.binary_search(feed).is_ok());
+        self.languages.is_empty() || subject.post.lang.as_ref().map_or_else(of_feed, |tag| speaks(&self.languages, tag))
     }
 }
 
-impl Subject {
-    fn text(&self, place: Place) -> &str {
+/// Whether a language tag is in one of these ranges, by basic filtering (RFC 4647 section 3.3.1): `zh`
+/// takes `zh-Hans`, which does not take `zh`.
+pub fn speaks(ranges: &[String], tag: &str) -> bool {
+    let is_in = |range: &String| {
+        tag.get(..range.len()).is_some_and(|start| start.eq_ignore_ascii_case(range))
+            && matches!(tag.as_bytes().get(range.len()), None | Some(b'-'))
+    };
+    ranges.iter().any(is_in)
+}
+
+impl Subject<'_> {
+    fn folded(&self, place: Place) -> &str {
         match place {
             Place::Title => &self.title,
             Place::Body => &self.body,
             Place::Tags => &self.tags,
         }
+    }
+
+    /// A regular expression says itself how exact it is, so it is tried on the text as it stands; and on
+    /// the folded one, so that it finds the other script and width too.
+    fn fits(&self, regex: &Pattern, place: Place) -> bool {
+        let as_it_is = match place {
+            Place::Title => regex.is_in(&self.post.title),
+            Place::Body => regex.is_in(self.text),
+            Place::Tags => self.post.tags.iter().any(|tag| regex.is_in(tag)),
+        };
+        as_it_is || regex.is_in(self.folded(place))
     }
 }
 
@@ -146,46 +234,31 @@ impl Word {
 
 /// Names what decides membership, so that a changed rule is seen as another one.
 pub fn rule(topic: &Topic) -> Fingerprint {
+    named(topic, &mut HashMap::new())
+}
+
+/// Topics that several others include are named once: otherwise each more of them could double the work.
+fn named(topic: &Topic, known: &mut HashMap<*const Topic, Fingerprint>) -> Fingerprint {
     let feeds = match &topic.feeds {
         FeedSelection::All => "*".to_owned(),
         FeedSelection::Some(feeds) => feeds.iter().map(FeedId::as_str).collect::<Vec<_>>().join(","),
     };
-    let Topic { any, all, none, places, .. } = topic;
-    Fingerprint::of(&format!("{VERSION}\n{feeds}\n{any:?}\n{all:?}\n{none:?}\n{places:?}"))
-}
-
-/// One form for texts that read the same: NFKC, lower case.
-///
-/// Normalising is most of the cost of an import; ASCII, ideographs and full-width forms, which are
-/// nearly all of a Chinese or English text, do not need it.
-fn fold(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    let mut rest = text.char_indices().peekable();
-    while let Some((at, c)) = rest.next() {
-        // A letter may take the mark that follows it, so it is folded together with that.
-        let alone = rest.peek().is_none_or(|(_, next)| simple(*next).is_some());
-        if let Some(folded) = simple(c).filter(|_| alone) {
-            out.push(folded);
-            continue;
-        }
-        let mut end = at + c.len_utf8();
-        while let Some((at, c)) = rest.next_if(|(_, c)| simple(*c).is_none()) {
-            end = at + c.len_utf8();
-        }
-        out.extend(text[at..end].nfkc().flat_map(char::to_lowercase));
+    let mut included = Vec::with_capacity(topic.includes.len());
+    for other in &topic.includes {
+        let at = Arc::as_ptr(other);
+        let name = match known.get(&at) {
+            Some(name) => *name,
+            None => named(other, known),
+        };
+        known.insert(at, name);
+        included.push(name.hex());
     }
-    out
-}
-
-/// The folded form of a character that needs no table.
-fn simple(c: char) -> Option<char> {
-    match c {
-        '\0'..='\x7F' => Some(c.to_ascii_lowercase()),
-        '\u{4E00}'..='\u{9FFF}' | '\u{3001}' | '\u{3002}' => Some(c),
-        '\u{3000}' => Some(' '),
-        '\u{FF01}'..='\u{FF5E}' => char::from_u32(u32::from(c) - 0xFEE0).map(|c| c.to_ascii_lowercase()),
-        _ => None,
-    }
+    let Topic { picks, any, all, none, places, languages, speakers, .. } = topic;
+    let regex = topic.regex.as_ref().map(Pattern::as_str);
+    Fingerprint::of(&format!(
+        "{VERSION}\n{picks}\n{feeds}\n{any:?}\n{all:?}\n{none:?}\n{regex:?}\n{places:?}\n{languages:?}\n\
+         {speakers:?}\n{included:?}"
+    ))
 }
 
 /// Latin letters reach to U+024F; ideographs begin far above.
@@ -196,15 +269,7 @@ fn is_latin(c: char) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn folding_is_nfkc_in_lower_case(text in "[a-zA-Z\\u{300}-\\u{310}一-十，。Ａ-Ｚ\\u{3000}éÅﬁ①ｶﾞ가 ]{0,30}|\\PC{0,30}") {
-            let whole: String = text.nfkc().flat_map(char::to_lowercase).collect();
-            prop_assert_eq!(fold(&text), whole);
-        }
-    }
+    use crate::model::{EntryKey, Timestamp};
 
     #[test]
     fn words_match_as_people_mean_them() {
@@ -221,9 +286,153 @@ mod tests {
             ("12021", "2021", false),
             ("rust trust rust", "rust", true),
             ("", "x", false),
+            ("騰訊控股", "腾讯", true),
+            ("腾讯控股", "騰訊", true),
+            ("台灣", "臺湾", true),
         ];
         for (text, word, wanted) in cases {
             assert_eq!(Word::of(word).is_in(&fold(text)), wanted, "{word} in {text}");
         }
+    }
+
+    /// A topic of every post.
+    pub(super) fn topic(id: &str) -> Topic {
+        Topic {
+            id: TopicId::parse(id).expect("id"),
+            title: id.into(),
+            picks: true,
+            feeds: FeedSelection::All,
+            any: vec![],
+            all: vec![],
+            none: vec![],
+            regex: None,
+            places: vec![Place::Title, Place::Body],
+            languages: vec![],
+            speakers: Arc::new([]),
+            includes: vec![],
+            limit: 50,
+            max_age: None,
+            per_feed_limit: None,
+            fold: false,
+            changes: false,
+        }
+    }
+
+    fn post(title: &str, lang: Option<&str>) -> Post {
+        Post {
+            title: title.into(),
+            date: Timestamp::default(),
+            author: String::new(),
+            from: String::new(),
+            tags: vec!["News".into()],
+            categories: vec![],
+            updated: None,
+            lang: lang.map(str::to_owned),
+            enclosures: vec![],
+            claimed: None,
+            key: EntryKey::of("x"),
+            body: "<p>a <b>body</b></p>".into(),
+        }
+    }
+
+    fn takes(topic: &Topic, post: &Post, feed: Option<&str>) -> bool {
+        let feed = feed.and_then(FeedId::parse);
+        Matcher::new([topic]).belongs(post, feed.as_ref())[0].1
+    }
+
+    #[test]
+    fn regular_expressions_see_the_text_and_its_folded_form() {
+        let with = |regex: &str, title: &str, place: Place| {
+            let regex = Some(Pattern::parse(regex).expect("regex"));
+            takes(&Topic { regex, places: vec![place], ..topic("t") }, &post(title, None), None)
+        };
+        for (regex, title, wanted) in [
+            ("腾讯|微信", "騰訊停牌", true),
+            ("騰訊", "騰訊停牌", true),
+            ("[A-Z]{3}", "the BBC", true),
+            ("[A-Z]{3}", "the news", false),
+            (r"\bai\b", "ＡＩ 时代", true),
+            (r"\d{4}年", "２０２１年", true),
+            ("^x", "a\nx", false),
+        ] {
+            assert_eq!(with(regex, title, Place::Title), wanted, "{regex} in {title}");
+        }
+        assert!(with("a body", "x", Place::Body) && !with("a body", "x", Place::Title));
+        assert!(with("^news$", "x", Place::Tags));
+    }
+
+    #[test]
+    fn languages_are_the_posts_else_the_feeds() {
+        let of = |id: &str| FeedId::parse(id).expect("id");
+        let zh = Topic { languages: vec!["ZH".into(), "en-GB".into()], speakers: Arc::new([of("a")]), ..topic("t") };
+        for (lang, feed, wanted) in [
+            (Some("zh-Hans-CN"), None, true),
+            (Some("zh"), Some("b"), true),
+            (Some("zho"), None, false),
+            (Some("en-gb"), None, true),
+            (Some("en"), Some("a"), false),
+            (None, Some("a"), true),
+            (None, Some("b"), false),
+            (None, Some("c"), false),
+            (None, None, false),
+        ] {
+            assert_eq!(takes(&zh, &post("x", lang), feed), wanted, "{lang:?} {feed:?}");
+        }
+    }
+
+    #[test]
+    fn topics_gather_what_others_pick() {
+        let rust = Arc::new(Topic { any: vec!["rust".into()], ..topic("rust") });
+        let go = Arc::new(Topic { any: vec!["go".into()], none: vec!["away".into()], ..topic("go") });
+        let both = Arc::new(Topic { picks: false, includes: vec![Arc::clone(&rust), go], ..topic("both") });
+        let more =
+            Topic { any: vec!["zig".into()], none: vec!["spam".into()], includes: vec![both.clone()], ..topic("more") };
+        for (title, in_both, in_more) in [
+            ("Rust", true, true),
+            ("Go", true, true),
+            ("Go away", false, false),
+            ("Zig", false, true),
+            ("Rust spam", true, false),
+            ("Java", false, false),
+        ] {
+            let belongs = Matcher::new([&*both, &more, &*rust]).belongs(&post(title, None), None);
+            let belongs: Vec<bool> = belongs.into_iter().map(|(_, belongs)| belongs).collect();
+            assert_eq!(belongs, [in_both, in_more, title.contains("Rust")], "{title}");
+        }
+    }
+
+    #[test]
+    fn everything_that_decides_changes_the_name_of_a_rule() {
+        let plain = topic("t");
+        let id = FeedId::parse("a").expect("id");
+        let inner = |any: &str| vec![Arc::new(Topic { any: vec![any.into()], ..topic("inner") })];
+        let others = [
+            Topic { picks: false, ..plain.clone() },
+            Topic { feeds: FeedSelection::Some(vec![id.clone()]), ..plain.clone() },
+            Topic { any: vec!["x".into()], ..plain.clone() },
+            Topic { all: vec!["x".into()], ..plain.clone() },
+            Topic { none: vec!["x".into()], ..plain.clone() },
+            Topic { regex: Pattern::parse("x").ok(), ..plain.clone() },
+            Topic { places: vec![Place::Tags], ..plain.clone() },
+            Topic { languages: vec!["x".into()], ..plain.clone() },
+            Topic { speakers: Arc::new([id]), ..plain.clone() },
+            Topic { includes: inner("x"), ..plain.clone() },
+            Topic { includes: inner("y"), ..plain.clone() },
+        ];
+        let mut names: Vec<Fingerprint> = others.iter().chain([&plain]).map(rule).collect();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), 12);
+        // and nothing else does
+        let shown = Topic {
+            id: TopicId::parse("u").expect("id"),
+            limit: 1,
+            max_age: Some(std::time::Duration::ZERO),
+            per_feed_limit: Some(1),
+            fold: true,
+            changes: true,
+            ..plain.clone()
+        };
+        assert_eq!(rule(&shown), rule(&plain));
     }
 }

@@ -116,3 +116,128 @@ fn a_topic_can_show_what_changed() {
     assert!(change.contains("<ins>September</ins>") && !change.contains('{'), "{change}");
     assert_eq!(read("plain"), "<p>until September at the latest</p>");
 }
+
+const TWO: &str = "feeds:\n- { id: a, name: A, url: '{server}/a.xml', language: zh-Hant }\n\
+                   - { id: b, name: B, url: '{server}/b.xml' }\n";
+
+/// An item of a day in July 2021; links and guids are made of the feed and the number.
+fn of(feed: &str, n: u32, title: &str, hour: u32) -> String {
+    let date = format!("{:02} Jul 2021 {:02}:00:00 GMT", 1 + hour / 24, hour % 24);
+    item(title, &format!("https://{feed}.example.org/{n}"), &format!("{feed}{n}"), &date, &format!("<p>{title}</p>"))
+}
+
+#[test]
+fn traditional_and_simplified_are_one_and_regexes_and_languages_select() {
+    let house = House::new();
+    house.serves("/a.xml", rss(&(of("a", 1, "騰訊停牌", 1) + &of("a", 2, "ＢＢＣ 新聞", 2))));
+    house.serves("/b.xml", rss(&(of("b", 1, "腾讯复牌", 3) + &of("b", 2, "bbc", 4))));
+    house.config(&format!(
+        "{TWO}topics:\n- {{ id: words, any: [腾讯] }}\n- {{ id: regex, regex: '^.騰?讯|BBC$' }}\n\
+         - {{ id: chinese, languages: [zh] }}\n- {{ id: gathered, topics: [words], any: [bbc], none: [新闻] }}\n"
+    ));
+    house.run(["poll"]).success();
+    assert_eq!(titles(&house, "words"), ["腾讯复牌", "騰訊停牌"]);
+    assert_eq!(titles(&house, "regex"), ["腾讯复牌", "騰訊停牌"]);
+    assert_eq!(titles(&house, "chinese"), ["ＢＢＣ 新聞", "騰訊停牌"]);
+    assert_eq!(titles(&house, "gathered"), ["bbc", "腾讯复牌", "騰訊停牌"]);
+}
+
+#[test]
+fn a_topic_that_is_included_changes_those_that_include_it() {
+    let house = House::new();
+    house.serves("/a.xml", rss(&(of("a", 1, "one", 1) + &of("a", 2, "two", 2))));
+    let feeds = "feeds: [{ id: a, name: A, url: '{server}/a.xml' }]\n";
+    house.config(&format!("{feeds}topics: [{{ id: outer, topics: [inner] }}, {{ id: inner, any: [one] }}]"));
+    house.run(["poll"]).success();
+    assert_eq!(titles(&house, "outer"), ["one"]);
+    house.config(&format!("{feeds}topics: [{{ id: outer, topics: [inner] }}, {{ id: inner, any: [two] }}]"));
+    house.run(["poll"]).summary("1 not modified").success();
+    assert_eq!(titles(&house, "outer"), ["two"]);
+}
+
+#[test]
+fn a_language_in_the_config_is_a_changed_rule() {
+    let house = House::new();
+    house.serves("/a.xml", rss(&of("a", 1, "one", 1)));
+    let with = |language: &str| {
+        house.config(&format!(
+            "feeds: [{{ id: a, name: A, url: '{{server}}/a.xml'{language} }}]\ntopics: [{{ id: t, languages: [de] }}]"
+        ));
+        house.run(["poll"]).success();
+        titles(&house, "t")
+    };
+    assert!(with("").is_empty());
+    assert_eq!(with(", language: de-AT"), ["one"]);
+}
+
+/// Two hundred posts of an older archive, one an hour: what is taken over is no news, and two documents hold
+/// all of it, so the limits alone decide what the current feed shows.
+#[test]
+fn a_loud_feed_leaves_room_for_others() {
+    let house = House::new();
+    for n in 0..200 {
+        let feed = if [10, 20, 150].contains(&n) { "B" } else { "A" };
+        let title = match n {
+            150 => "「騰訊」停牌".to_owned(),
+            155 => "腾讯停牌！".to_owned(),
+            _ => format!("P{n}"),
+        };
+        let (day, hour) = (n / 24 + 1, n % 24);
+        let post = format!(
+            "---\ntitle: {title}\ndate: 2019-01-{day:02}T{hour:02}:00:00Z\ncategories: [ {feed} ]\n\
+             from: https://old.example.org/{n}\n---\ntext\n"
+        );
+        house.write(&format!("old/_posts/2019-01-{day:02}-p{n}.md"), post.as_bytes());
+    }
+    house.config(&format!(
+        "{TWO}topics:\n- {{ id: t, limit: 4, per_feed_limit: 2 }}\n- {{ id: young, max_age: 3h }}\n\
+         - {{ id: fold, limit: 100, fold: true }}\n"
+    ));
+    house.run(["import", "old"]).success();
+    assert_eq!(titles(&house, "t"), ["P199", "P198", "「騰訊」停牌", "P20"]);
+    assert_eq!(titles(&house, "young"), ["P199", "P198", "P197", "P196"]);
+    let fold = titles(&house, "fold");
+    assert_eq!((fold.len(), fold[48].as_str(), fold[99].as_str()), (100, "「騰訊」停牌", "P99"));
+    assert!(!fold.contains(&"腾讯停牌！".to_owned()));
+}
+
+#[test]
+fn a_story_of_two_feeds_is_shown_once_with_the_other_beside_it() {
+    let house = House::new();
+    house.serves("/a.xml", rss(&(of("a", 1, "「騰訊」停牌", 1) + &of("a", 2, "other", 2))));
+    house.serves("/b.xml", rss(&of("b", 1, "腾讯停牌！", 3)));
+    house.config(&format!("{TWO}topics: [{{ id: t, fold: true }}, {{ id: all }}]"));
+    house.run(["poll"]).success();
+    // They are young, but the story is there.
+    assert_eq!(titles(&house, "t"), ["other", "「騰訊」停牌"]);
+    assert_eq!(titles(&house, "all").len(), 3);
+    let atom = house.read("data/public/t/atom.xml");
+    let parsed = feed_rs::parser::parse(atom.as_bytes()).expect("feed");
+    let related: Vec<_> =
+        parsed.entries[1].links.iter().filter(|link| link.rel.as_deref() == Some("related")).collect();
+    assert_eq!(related.len(), 1, "{atom}");
+    assert_eq!((related[0].href.as_str(), related[0].title.as_deref()), ("https://b.example.org/1", Some("B")));
+}
+
+#[test]
+fn check_says_what_matches_and_writes_nothing() {
+    let house = House::new();
+    house.serves("/a.xml", rss(&(of("a", 1, "one", 1) + &of("a", 2, "two", 2) + &of("a", 3, "three", 3))));
+    house.serves("/b.xml", rss(&of("b", 1, "one b", 3)));
+    house.config(&format!("{TWO}topics: [{{ id: ones, any: [one] }}, {{ id: all }}]"));
+    let run = house.run(["check"]).success();
+    assert!(run.stdout.contains("no post matches a topic yet: there is no `data/archive`\n"), "{}", run.stdout);
+    assert!(!house.path("data").exists());
+    house.run(["poll"]).success();
+    house.run(["forget", "https://a.example.org/3", "--reason", "x"]).success();
+    // a rule that the index has never applied
+    house.config(&format!("{TWO}topics: [{{ id: ones, any: [one] }}, {{ id: all }}, {{ id: a, feeds: [a] }}]"));
+    let before = house.snapshot();
+    let run = house.run(["check"]).success();
+    for line in
+        ["topic `ones`: 2 of 3 posts match\n", "topic `all`: 3 of 3 posts match\n", "topic `a`: 2 of 3 posts match\n"]
+    {
+        assert!(run.stdout.contains(line), "{}", run.stdout);
+    }
+    assert_eq!(house.snapshot(), before);
+}

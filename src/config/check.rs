@@ -2,12 +2,14 @@
 //!
 //! A function here asks for all its keys before the first `?`, so that one mistake hides no other.
 
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use chrono_tz::Tz;
 
+use super::gather::{self, Draft};
 use super::keys::Keys;
 use super::notes::{Notes, Spot, Taken, quote};
 use super::raw::Node;
@@ -18,6 +20,7 @@ use crate::normalize::html::Cuts;
 use crate::post::Layout;
 use crate::read::Hints;
 use crate::schedule::Schedule;
+use crate::topic;
 
 const SECOND: Duration = Duration::from_secs(1);
 const DAY: Duration = Duration::from_hours(24);
@@ -63,10 +66,11 @@ pub(super) fn config(notes: &Notes<'_>, files: &[Option<Node>]) -> Option<Config
     for (_, keys) in &mut roots {
         feeds.extend(keys.sections("feeds", |keys| feed(keys, &rhythm, &mut seen)));
     }
-    let mut topics = Vec::new();
+    let mut drafts = Vec::new();
     for (_, keys) in &mut roots {
-        topics.extend(keys.sections("topics", |keys| topic(keys, &mut seen, is_complete)));
+        drafts.extend(keys.sections("topics", |keys| topic(keys, &feeds, &mut seen, is_complete)));
     }
+    let topics = gather::topics(notes, &drafts, is_complete.then_some(&seen.topic_ids));
     for (_, keys) in roots {
         keys.end();
     }
@@ -282,21 +286,54 @@ fn reason(message: &str, text: &str) -> String {
     last.strip_prefix("error: ").unwrap_or(last).to_owned()
 }
 
-fn topic(keys: &mut Keys<'_>, seen: &mut Seen, is_complete: bool) -> Option<Topic> {
+fn topic(keys: &mut Keys<'_>, feeds: &[Feed], seen: &mut Seen, is_complete: bool) -> Option<Draft> {
     let id = keys.required("id", values::topic_id);
     let title = keys.optional("title", values::line);
-    let feeds = selection(keys, is_complete.then_some(&seen.feed_ids));
+    let includes = keys.list_at("topics", values::line);
+    let selection = selection(keys, is_complete.then_some(&seen.feed_ids));
     let any = keys.list("any", values::line);
     let all = keys.list("all", values::line);
     let none = keys.list("none", values::line);
+    let regex = keys.optional("regex", values::pattern);
     let places = keys.list_or("in", vec![Place::Title, Place::Body], values::place);
+    let languages = keys.list("languages", values::language);
     let limit = keys.or("limit", 50, values::number(1..=10_000));
+    let max_age = keys.optional("max_age", values::duration(SECOND * 60..=36_500 * DAY));
+    let per_feed_limit = keys.optional("per_feed_limit", values::number(1..=10_000));
+    let fold = keys.or("fold", false, values::truth);
     let changes = keys.or("changes", false, values::truth);
+    // One that only gathers others would take every post otherwise.
+    let picks = includes.is_empty() || ["feeds", "any", "all", "regex"].into_iter().any(|key| keys.is_written(key));
 
+    let id_text = keys.text("id");
+    if let Some(id) = id_text {
+        keys.unique("id", id, &mut seen.topic_ids, "another topic has this id");
+    }
     let id = id?;
-    keys.unique("id", id.as_str().to_owned(), &mut seen.topic_ids, "another topic has this id");
     let title = title.unwrap_or_else(|| id.as_str().to_owned());
-    Some(Topic { id, title, feeds, any, all, none, places, limit, changes })
+    let speaks = |feed: &&FeedSource| feed.language.as_ref().is_some_and(|tag| topic::speaks(&languages, tag));
+    let speakers: BTreeSet<FeedId> =
+        feeds.iter().map(|feed| &feed.source).filter(speaks).map(|f| f.id.clone()).collect();
+    let topic = Topic {
+        id,
+        title,
+        picks,
+        feeds: selection,
+        any,
+        all,
+        none,
+        regex,
+        places,
+        languages,
+        speakers: speakers.into_iter().collect(),
+        includes: Vec::new(),
+        limit,
+        max_age,
+        per_feed_limit,
+        fold,
+        changes,
+    };
+    Some(Draft { topic, includes })
 }
 
 /// `feeds` of a topic; `known` is there unless a file with feeds could not be read.

@@ -105,6 +105,11 @@ impl<'a> Keys<'a> {
         }
     }
 
+    /// Whether a key has a value.
+    pub fn is_written(&mut self, key: &'static str) -> bool {
+        self.find(key).is_some()
+    }
+
     /// Notes `key: []`.
     pub fn refuse_empty(&mut self, key: &'static str) {
         if self.find(key).is_some_and(|entry| matches!(&entry.node.value, Value::List(nodes) if nodes.is_empty())) {

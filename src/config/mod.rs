@@ -1,10 +1,12 @@
 //! The config: YAML text to values that need no further checking, or the list of all that is wrong with it.
 //!
 //! `raw` turns text into nodes, `keys` takes values out of a mapping, `values` and `units` know what a single value
-//! may be, `notes` collects what is wrong, and `check` holds every key with its default.
+//! may be, `notes` collects what is wrong, `check` holds every key with its default, and `gather` finds the topics that
+//! topics include.
 
 pub mod append;
 mod check;
+mod gather;
 mod keys;
 mod notes;
 mod raw;

@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use url::{Host, Url};
 
 use super::{Allow, units};
-use crate::model::{Dedup, FeedId, Password, Place, Proxy, Revisions, Route, Secret, TopicId};
+use crate::model::{Dedup, FeedId, Password, Pattern, Place, Proxy, Revisions, Route, Secret, TopicId};
 use crate::post::Layout;
 use crate::read;
 
@@ -49,6 +49,17 @@ pub(super) fn layout(text: &str) -> Result<Layout, Bad> {
 
 pub(super) fn place(text: &str) -> Result<Place, Bad> {
     choice(text, &[("title", Place::Title), ("body", Place::Body), ("tags", Place::Tags)])
+}
+
+/// A regular expression. Its compiler draws a picture and says what is wrong in the last line.
+pub(super) fn pattern(text: &str) -> Result<Pattern, Bad> {
+    Pattern::parse(text).or_else(|error| {
+        let message = error.to_string();
+        let cause = message.lines().last().unwrap_or_default().trim().trim_end_matches('.');
+        let mut letters = cause.strip_prefix("error: ").unwrap_or(cause).chars();
+        let first: String = letters.next().into_iter().flat_map(char::to_lowercase).collect();
+        bad(format!("not a regular expression: {first}{}", letters.as_str()))
+    })
 }
 
 pub(super) fn dedup(text: &str) -> Result<Dedup, Bad> {

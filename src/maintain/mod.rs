@@ -9,6 +9,7 @@ pub mod import;
 pub mod ingest;
 pub mod init;
 pub mod look;
+pub mod matches;
 pub mod reindex;
 pub mod replay;
 pub mod state;

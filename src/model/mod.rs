@@ -16,4 +16,4 @@ pub use key::{CanonicalUrl, EntryKey, hex};
 pub use post::{Post, PostPath};
 pub use record::{Fingerprint, Found, LedgerPosition, Record};
 pub use time::Timestamp;
-pub use topic::{FeedSelection, Place, Topic, TopicId};
+pub use topic::{FeedSelection, Pattern, Place, Topic, TopicId};

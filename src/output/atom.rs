@@ -83,6 +83,10 @@ fn entry(published: &Published) -> xml::Entry {
     if !post.from.is_empty() {
         links.push(link("alternate", &post.from, None));
     }
+    for (source, address) in &published.related {
+        let related = link("related", address, None);
+        links.push(xml::Link { title: Some(legal(source)), ..related });
+    }
     for enclosure in &post.enclosures {
         let mut related = link("enclosure", &enclosure.url, enclosure.media_type.as_deref());
         related.length = enclosure.length.map(|bytes| bytes.to_string());

@@ -99,7 +99,7 @@ mod tests {
             // Whatever a publisher writes looks like our own marks only on the outside.
             body: "<p>\n <entry>\n  <id>urn:b</id>\n </entry>\n <at:deleted-entry </p>".to_owned(),
         };
-        Published { id: id.to_owned(), post, updated: Timestamp::from_millis(1000), source: None }
+        Published { id: id.to_owned(), post, updated: Timestamp::from_millis(1000), source: None, related: vec![] }
     }
 
     fn facts() -> Sealed {

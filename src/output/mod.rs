@@ -40,6 +40,8 @@ pub struct Published {
     pub updated: Timestamp,
     /// Where it came from.
     pub source: Option<SourceFacts>,
+    /// Other articles that tell the same story: name of the source, link.
+    pub related: Vec<(String, String)>,
 }
 
 /// An entry that was taken down (RFC 6721): readers drop it.

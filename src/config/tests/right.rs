@@ -1,4 +1,5 @@
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use chrono_tz::Tz;
@@ -7,8 +8,8 @@ use url::Url;
 use super::{SITE, problems_of, read_all};
 use crate::config::{Allow, Config, Feed, Fetch, Server, Site, Storage, includes};
 use crate::model::{
-    Access, Dedup, FeedId, FeedSelection, FeedSource, Login, Password, Place, Proxy, Revisions, Route, Secret, Topic,
-    TopicId,
+    Access, Dedup, FeedId, FeedSelection, FeedSource, Login, Password, Pattern, Place, Proxy, Revisions, Route, Secret,
+    Topic, TopicId,
 };
 use crate::normalize::html::Cuts;
 use crate::post::Layout;
@@ -47,12 +48,20 @@ fn topic(id: &str) -> Topic {
     Topic {
         id: TopicId::parse(id).unwrap(),
         title: id.to_owned(),
+        picks: true,
         feeds: FeedSelection::All,
         any: vec![],
         all: vec![],
         none: vec![],
+        regex: None,
         places: vec![Place::Title, Place::Body],
+        languages: vec![],
+        speakers: Arc::new([]),
+        includes: vec![],
         limit: 50,
+        max_age: None,
+        per_feed_limit: None,
+        fold: false,
         changes: false,
     }
 }
@@ -160,14 +169,38 @@ topics:
     any: [腾讯, 2021, 1.10, true, 0x1F, 007, no]
     all: WeChat
     none: []
+    regex: '(?i)wei\s?xin'
     in: [tags, title]
+    languages: [zh, en-GB]
     limit: 10000
+    max_age: 30d
+    per_feed_limit: 7
+    fold: true
     changes: true
   - id: all
     feeds: "*"
+  - id: both
+    topics: [all, tencent, all]
 "#;
 
 fn all_keys() -> Config {
+    let tencent = Topic {
+        title: "腾讯".to_owned(),
+        feeds: FeedSelection::Some(vec![FeedId::parse("blog").unwrap(), FeedId::parse("rfa-mandarin").unwrap()]),
+        any: owned(&["腾讯", "2021", "1.10", "true", "0x1F", "007", "no"]),
+        all: owned(&["WeChat"]),
+        regex: Some(Pattern::parse(r"(?i)wei\s?xin").unwrap()),
+        places: vec![Place::Tags, Place::Title],
+        languages: owned(&["zh", "en-GB"]),
+        speakers: Arc::new([FeedId::parse("rfa-mandarin").unwrap()]),
+        limit: 10_000,
+        max_age: Some(Duration::from_hours(30 * 24)),
+        per_feed_limit: Some(7),
+        fold: true,
+        changes: true,
+        ..topic("tencent")
+    };
+    let includes = vec![Arc::new(topic("all")), Arc::new(tencent.clone())];
     Config {
         site: Site {
             title: "新闻汇编".to_owned(),
@@ -240,22 +273,7 @@ fn all_keys() -> Config {
                 ..feed("blog", "Ein Blog", "file:///srv/blog.xml")
             },
         ],
-        topics: vec![
-            Topic {
-                title: "腾讯".to_owned(),
-                feeds: FeedSelection::Some(vec![
-                    FeedId::parse("blog").unwrap(),
-                    FeedId::parse("rfa-mandarin").unwrap(),
-                ]),
-                any: owned(&["腾讯", "2021", "1.10", "true", "0x1F", "007", "no"]),
-                all: owned(&["WeChat"]),
-                places: vec![Place::Tags, Place::Title],
-                limit: 10_000,
-                changes: true,
-                ..topic("tencent")
-            },
-            topic("all"),
-        ],
+        topics: vec![tencent, topic("all"), Topic { picks: false, includes, ..topic("both") }],
     }
 }
 
@@ -332,6 +350,15 @@ fn variables_are_filled_in() {
     assert_eq!(config.feeds[0].source.url.as_str(), "https://feeds.example.org/a?token=geheim");
     assert_eq!(config.topics[0].limit, 7);
     assert_eq!(config.topics[0].any, ["${TOKEN}: [x"]);
+}
+
+#[test]
+fn topics_gather_others_in_any_order() {
+    let topics = good("topics: [{ id: a, topics: [b, c], any: x }, { id: b, topics: c, none: y }, { id: c }]").topics;
+    let c = Arc::new(topic("c"));
+    let b = Topic { picks: false, includes: vec![Arc::clone(&c)], none: owned(&["y"]), ..topic("b") };
+    let a = Topic { includes: vec![Arc::new(b.clone()), c], any: owned(&["x"]), ..topic("a") };
+    assert_eq!(topics, [a, b, topic("c")]);
 }
 
 #[test]

@@ -174,6 +174,15 @@ topics: [{ id: a, any: [x, ' '] }] => topics[0].any[1]: is empty
 topics: [{ id: a, in: [titel] }] => topics[0].in[0]: `titel`: not one of title, body, tags; did you mean `title`?
 topics: [{ id: a, in: [] }] => topics[0].in: an empty list selects nothing; leave the key out for the default
 topics: [{ id: a, feeds: [] }] => topics[0].feeds: an empty list selects nothing; leave the key out for the default
+topics: [{ id: a, regex: 'a(b' }] => topics[0].regex: `a(b`: not a regular expression: unclosed group
+topics: [{ id: a, regex: '\w{9}{9}{9}{9}' }] => topics[0].regex: `\w{9}{9}{9}{9}`: not a regular expression: compiled regex exceeds size limit of 4194304 bytes
+topics: [{ id: a, languages: [zh_CN] }] => topics[0].languages[0]: `zh_CN`: not a language tag; write it like `en` or `zh-Hans`
+topics: [{ id: a, max_age: 30 }] => topics[0].max_age: `30`: not a duration; write it like `30s`, `15m`, `1h30m` or `500ms`
+topics: [{ id: a, per_feed_limit: 0 }] => topics[0].per_feed_limit: `0`: must be a whole number from 1 to 10000
+topics: [{ id: a, fold: 1 }] => topics[0].fold: `1`: not one of true, false
+topics: [{ id: a, topics: [bb] }, { id: b }] => topics[0].topics[0]: unknown topic `bb`; did you mean `b`?
+topics: [{ id: a, topics: a }] => topics[0].topics: a circle: `a` includes `a`; take one of them out
+topics: [{ id: a, languages: [en], regexp: x }] => topics[0]: unknown key `regexp`; did you mean `regex`?
 topics: [{ id: a, feeds: [nobody] }] => topics[0].feeds: unknown feed `nobody`
 "#;
 
@@ -222,6 +231,28 @@ topics:
          c.yaml:6: feeds[3].url: another feed has this address; first at c.yaml:3\n\
          c.yaml:10: topics[2].id: another topic has this id; first at c.yaml:8"
     );
+}
+
+#[test]
+fn topics_cannot_include_each_other() {
+    assert_eq!(
+        problems(
+            "topics:\n- { id: a, topics: [b] }\n- { id: b, topics: [d, c] }\n- { id: c, topics: [a] }\n- { id: d }\n"
+        ),
+        "c.yaml:5: topics[2].topics[0]: a circle: `a` includes `b` includes `c` includes `a`; take one of them out"
+    );
+    let chain = (0..20).fold(String::from("topics:\n"), |mut text, n| {
+        let _ = writeln!(text, "- {{ id: t{n}, topics: [t{}] }}", (n + 1).min(20));
+        text
+    });
+    assert_eq!(
+        problems(&format!("{chain}- id: t20\n")),
+        "c.yaml:18: topics[15].topics[0]: more than 16 topics that include each other in a chain"
+    );
+    // what stands in a file that cannot be read may well be the topic that seems unknown
+    let main = format!("{SITE}topics: [{{ id: t, topics: [u] }}]\n");
+    let result = read_all(&[("c.yaml", &main), ("f/a.yaml", "topics:\n\t- x\n")]);
+    assert_eq!(lines(result), "f/a.yaml:2: broken YAML: a tab in the indentation; use blanks");
 }
 
 #[test]

@@ -25,7 +25,7 @@ impl Picture {
         let is_lazy = make_real(tag, base);
         if tag.get("src").is_none_or(|src| src.trim_ascii().is_empty() || is_placeholder(&src)) {
             let own = tag.get("srcset").and_then(|candidates| largest(&candidates));
-            tag.set("src", own.or_else(|| largest(source?))?);
+            tag.set("src", own.or_else(|| largest(source?)).or_else(|| noted(tag, base))?);
         }
         absolute(tag, base);
         let address = tag.get("src").unwrap_or_default().into_owned();
@@ -83,6 +83,13 @@ pub(super) fn make_real(tag: &mut StartTag, base: Option<&Url>) -> bool {
 /// An address, and not a switch such as `data-lazy="true"`.
 fn looks_real(value: &str) -> bool {
     value.contains(['/', '.']) && !value.starts_with("data:")
+}
+
+/// The address in the JSON that an editor leaves beside a picture (Substack's `data-attrs`).
+fn noted(tag: &StartTag, base: Option<&Url>) -> Option<String> {
+    let notes = tag.get("data-attrs")?;
+    let address = notes.split_once("\"src\":\"")?.1.split('"').next()?;
+    allow::address(address, base, false).filter(|_| looks_real(address) && !address.contains('\\'))
 }
 
 /// Makes the addresses of a tag absolute.

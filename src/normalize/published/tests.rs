@@ -105,6 +105,11 @@ fn lazy_pictures_are_real() {
             "<picture><source data-srcset=\"/a.webp\"><img src=\"/spacer.gif\"></picture>",
             "<picture><source srcset=\"https://example.org/a.webp\"><img src=\"https://example.org/a.webp\"></picture>",
         ),
+        // an editor's notes
+        (
+            "<img alt=\"\" data-attrs=\"{&quot;src&quot;:&quot;https://s.org/a.png&quot;,&quot;height&quot;:3}\">",
+            "<img alt=\"\" data-attrs=\"&#123;&quot;src&quot;:&quot;https://s.org/a.png&quot;,&quot;height&quot;:3}\" src=\"https://s.org/a.png\">",
+        ),
         // switches are no addresses
         ("<img src=\"https://a.b/c.jpg\" data-lazy=\"true\">", "<img src=\"https://a.b/c.jpg\" data-lazy=\"true\">"),
         // neighbours are no twins: other pictures, and the same one in a row
