@@ -64,7 +64,9 @@ fn peak(house: &House, origin: &Origin, path: &str, max_body: &str) -> u64 {
     );
     house.write("config.yaml", config.as_bytes());
     let mut command = house.command();
-    let mut run = Running(command.args(["-v", "poll", "--force"]).stdout(Stdio::piped()).spawn().expect("runs"));
+    let mut run = Running(
+        command.args(["-v", "poll", "--force"]).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().expect("runs"),
+    );
     let mut lines = BufReader::new(run.0.stdout.take().expect("output")).lines();
     assert!(lines.any(|line| line.expect("line").starts_with("feed=it outcome=")), "{path}");
     let status = fs::read_to_string(format!("/proc/{}/status", run.0.id())).expect("status");
