@@ -17,7 +17,7 @@ use crate::site::{Replaced, Site, SiteError};
 use crate::topic::{self, Matcher};
 
 /// Version of the rendering: a change publishes every topic anew.
-const RENDERER: u32 = 3;
+const RENDERER: u32 = 4;
 
 /// Takedowns that a topic's feed tells of, the latest first.
 const TOMBSTONES: usize = 100;
@@ -65,7 +65,8 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
         let mut stale = Vec::new();
         for topic in topics {
             let fresh = self.index.published(&topic.id).await? == Some(self.made_from(topic));
-            if all || !fresh || !topic.formats.iter().all(|format| self.site.has(&path(topic, *format))) {
+            let has_all = topic.formats.iter().all(|format| self.site.has(&path(topic, *format)));
+            if all || !fresh || !has_all || !self.site.has(&page_path(topic)) {
                 stale.push(topic);
             }
         }
@@ -137,6 +138,8 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
                 self.replace(&path, &output::feed(format, &channel, &entries, &gone), outcome)?;
             }
         }
+        let page = output::topic_page(&channel, &self.config.site.title, &topic.formats, &entries);
+        self.replace(&page_path(topic), &page, outcome)?;
         self.index.put_published(&topic.id, self.made_from(topic)).await?;
         Ok(())
     }
@@ -217,6 +220,10 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
 
 fn topic_id(facts: &SiteFacts, topic: &Topic) -> String {
     entry::tag(facts, &format!("topic/{}", topic.id))
+}
+
+fn page_path(topic: &Topic) -> String {
+    format!("{}/index.html", topic.id)
 }
 
 fn path(topic: &Topic, format: Format) -> String {

@@ -204,11 +204,18 @@ fn whole<B>(request: &Request<B>, file: Opened, progress: Arc<AtomicU64>) -> Res
         headers.insert(header::LAST_MODIFIED, modified);
     }
     headers.insert(header::CACHE_CONTROL, CACHE);
+    let is_feed = matches!(media_type(file.content_type), "application/atom+xml" | "application/rss+xml");
+    if is_feed {
+        headers.insert(header::VARY, HeaderValue::from_static("Accept"));
+    }
     if known {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
         return response;
     }
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(file.content_type));
+    // Browsers show a feed by its own name as source text, and as XML with its style sheet.
+    let shown =
+        if is_feed && is_browser(request.headers()) { "application/xml; charset=utf-8" } else { file.content_type };
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(shown));
     headers.insert(header::CONTENT_LENGTH, HeaderValue::from(file.length));
     if request.method() == Method::GET {
         let chunks = futures_util::stream::try_unfold(file, move |file| {
@@ -225,6 +232,18 @@ fn whole<B>(request: &Request<B>, file: Opened, progress: Arc<AtomicU64>) -> Res
         *response.body_mut() = BodyExt::boxed_unsync(StreamBody::new(chunks));
     }
     response
+}
+
+fn media_type(content_type: &str) -> &str {
+    content_type.split(';').next().unwrap_or_default()
+}
+
+/// Browsers ask for pages and name no feed; readers do.
+fn is_browser(headers: &HeaderMap) -> bool {
+    let accepted = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
+    let accepted: Vec<&str> = accepted.flat_map(|list| list.split(',')).map(|kind| media_type(kind).trim()).collect();
+    let is_feed = |kind: &&str| matches!(*kind, "application/atom+xml" | "application/rss+xml");
+    accepted.contains(&"text/html") && !accepted.iter().any(is_feed)
 }
 
 /// RFC 9110 section 13.2.2: `If-None-Match` decides alone when it is there.

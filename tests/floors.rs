@@ -61,6 +61,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("lol_html", &["normalize/rewrite.rs"]),
     ("postcard", &["index/sled/state.rs", "index/sled/stored.rs"]),
     ("rustix", &["archive/folder.rs", "disk.rs", "fetch/file.rs", "serve/files.rs"]),
+    ("askama", &["output/page.rs"]),
     ("hanconv", &["topic/form.rs"]),
     ("similar", &["output/diff.rs"]),
     ("zstd", &["archive/raw.rs", "fetch/decode.rs", "fetch/decode/held.rs"]),

@@ -271,6 +271,7 @@ fn is_whole(file: &Path, bytes: &[u8]) {
         "zst" => drop(RawPoll::from_bytes(bytes).unwrap_or_else(|e| panic!("{name}: {e}"))),
         "json" => drop(serde_json::from_slice::<serde_json::Value>(bytes).unwrap_or_else(|e| panic!("{name}: {e}"))),
         "css" => assert!(bytes.ends_with(b"}\n"), "{name} is cut short"),
+        "html" => assert!(bytes.ends_with(b"</html>\n"), "{name} is cut short"),
         "opml" => assert!(bytes.ends_with(b"</opml>\n"), "{name} is cut short"),
         "xml" if file.ends_with("opml.xml") => assert!(bytes.ends_with(b"</opml>\n"), "{name} is cut short"),
         "xml" => drop(feed_rs::parser::parse(bytes).unwrap_or_else(|e| panic!("{name}: {e}"))),

@@ -25,6 +25,7 @@ mod newsroom;
 #[path = "../src/fetch/origin.rs"]
 mod origin;
 mod outputs;
+mod pages;
 mod polite;
 mod poll;
 mod properties;

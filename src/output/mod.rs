@@ -7,6 +7,7 @@ mod excerpt;
 mod history;
 mod json;
 mod opml;
+mod page;
 mod rss;
 
 use crate::model::{Format, Post, Publish, Timestamp};
@@ -18,6 +19,7 @@ pub use excerpt::excerpt;
 pub use history::{Sealed, struck};
 pub use json::json;
 pub use opml::{Outline, opml};
+pub use page::{TopicLink, index_page, topic_page};
 pub use rss::rss;
 
 /// What makes feeds legible in a browser: the root's `feed.css`.

@@ -5,8 +5,9 @@ use crate::archive::Archive;
 use crate::config::Config;
 use crate::index::Index;
 use crate::model::{Fingerprint, Publish, TopicId};
-use crate::output::{self, Outline};
+use crate::output::{self, Outline, TopicLink};
 
+const PAGE: &str = "index.html";
 const CSS: &str = "feed.css";
 const TOPICS: &str = "opml.xml";
 const SOURCES: &str = "sources.opml";
@@ -40,7 +41,15 @@ fn made_from(files: &[(&str, String)]) -> Fingerprint {
 fn files(config: &Config) -> Vec<(&'static str, String)> {
     let site = &config.site;
     let owner = site.author.as_deref().unwrap_or(&site.title);
+    let link = |topic: &crate::model::Topic| TopicLink {
+        id: topic.id.to_string(),
+        title: topic.title.clone(),
+        formats: topic.formats.clone(),
+    };
+    let links: Vec<TopicLink> = config.topics.iter().map(link).collect();
+    let index = output::index_page(&site.title, site.language.as_deref(), site.url.as_str(), &links);
     vec![
+        (PAGE, String::from_utf8_lossy(&index).into_owned()),
         (CSS, output::FEED_CSS.to_owned()),
         (TOPICS, output::opml(&site.title, owner, &topics(config))),
         // Also when it is empty: the former one may name a feed that is private now.

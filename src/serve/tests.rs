@@ -116,6 +116,21 @@ async fn files_are_served_with_type_length_and_validators() {
 }
 
 #[tokio::test]
+async fn browsers_get_feeds_as_xml_which_they_show_with_its_style() {
+    let house = House::new().await;
+    let chromium = "Accept: text/html,application/xhtml+xml,application/xml;q=0.9,image/webp,*/*;q=0.8\r\n";
+    let reader = "Accept: application/atom+xml, text/html;q=0.5, */*;q=0.1\r\n";
+    for (accept, expected) in
+        [(chromium, "application/xml"), (reader, "application/atom+xml"), ("", "application/atom+xml")]
+    {
+        let answer = house.get("/tencent/atom.xml", accept).await;
+        assert_eq!(answer.header("content-type"), Some(format!("{expected}; charset=utf-8").as_str()), "{accept}");
+        assert_eq!(answer.header("vary"), Some("Accept"));
+    }
+    assert_eq!(house.get("/index.html", chromium).await.header("vary"), None);
+}
+
+#[tokio::test]
 async fn a_folder_without_its_slash_is_redirected() {
     let house = House::new().await;
     let answer = house.get("/tencent", "").await;

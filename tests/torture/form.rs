@@ -21,15 +21,18 @@ impl Times {
     fn made_equal(self, text: &str) -> String {
         let moment = |millis| feedmill::model::Timestamp::from_millis(millis).rfc3339_millis()[..19].to_owned();
         let (early, late) = (moment(self.early), moment(self.late));
-        // As RSS writes it.
-        let rfc822 = |text: &str| {
+        // As RSS and pages write it.
+        let shown = |text: &str, form: &str| {
             let time = chrono::NaiveDateTime::parse_from_str(text, "%Y-%m-%dT%H:%M:%S").expect("a moment");
-            time.format("%a, %d %b %Y %H:%M:%S GMT").to_string()
+            time.format(form).to_string()
         };
+        let rfc822 = |text: &str| shown(text, "%a, %d %b %Y %H:%M:%S GMT");
+        let page = |text: &str| shown(text, "%Y-%m-%d %H:%M UTC");
         let compact = |text: &str| text.replace(['-', ':'], "");
         text.replace(&late, &early)
             .replace(&compact(&late), &compact(&early))
             .replace(&rfc822(&late), &rfc822(&early))
+            .replace(&page(&late), &page(&early))
             .replace(&self.late.to_string(), &self.early.to_string())
     }
 }
