@@ -1,5 +1,6 @@
 //! Which topics a post belongs to, and which of a topic's posts its current feed shows.
 
+mod filter;
 mod form;
 mod window;
 
@@ -11,6 +12,7 @@ use memchr::memmem::Finder;
 
 use crate::model::{FeedId, FeedSelection, Fingerprint, Pattern, Place, Post, Topic, TopicId};
 use crate::normalize::plain;
+pub use filter::Filter;
 use form::fold;
 pub use window::{Candidate, Shown, Window, title, window};
 

@@ -140,6 +140,28 @@ fn json_is_one_object_a_line_and_a_summary() {
 }
 
 #[test]
+fn include_and_exclude_say_which_entries_are_kept() {
+    let house = House::new();
+    let feed = "feeds: [{ id: a, name: A, url: '{server}/a.xml', include: [腾讯, rust], exclude: [广告] }]";
+    let one = |n: u32, title: &str, body: &str| {
+        item(title, &format!("https://example.org/{n}"), &format!("g{n}"), DATE, body)
+    };
+    house.config(feed).serves(
+        "/a.xml",
+        rss(&(one(1, "騰訊停牌", "<p>x</p>")
+            + &one(2, "About", "<p>why Rust</p>")
+            + &one(3, "trust", "<p>x</p>")
+            + &one(4, "腾讯", "<p>廣告</p>"))),
+    );
+    house.run(["poll"]).summary("1 read (2 new posts)").success();
+    assert_eq!(house.posts().len(), 2);
+    // What is wanted from now on is still there, so it is read again without being asked for.
+    house.config(&feed.replace(", exclude: [广告]", ""));
+    house.run(["poll"]).summary("1 read (1 new post, 2 duplicates)").success();
+    house.run(["poll"]).summary("1 not modified").success();
+}
+
+#[test]
 fn dry_run_tells_and_writes_nothing() {
     let house = House::new();
     house.config(ONE).serves("/a.xml", two_items());

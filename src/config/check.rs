@@ -227,6 +227,8 @@ fn feed(keys: &mut Keys<'_>, default: &Rhythm, seen: &mut Seen) -> Option<Feed> 
     let dedup = keys.or("dedup", Dedup::Auto, values::dedup);
     let revisions = keys.or("revisions", Revisions::Keep, values::revisions);
     let schedule = feed_schedule(keys, default);
+    let include = keys.list("include", values::line);
+    let exclude = keys.list("exclude", values::line);
     let cuts = cuts(keys);
     let encoding = keys.optional("encoding", values::encoding);
     let access = access(keys, Path::new(&folder));
@@ -244,7 +246,7 @@ fn feed(keys: &mut Keys<'_>, default: &Rhythm, seen: &mut Seen) -> Option<Feed> 
         keys.unique("url", url.as_str().to_owned(), &mut seen.feed_urls, "another feed has this address");
     }
     let source = FeedSource { id: id?, name: name?, url: url?, language, tags, dedup, revisions, access };
-    Some(Feed { source, enabled, schedule: schedule?, cuts: cuts?, encoding, max_entries, publish })
+    Some(Feed { source, enabled, schedule: schedule?, include, exclude, cuts: cuts?, encoding, max_entries, publish })
 }
 
 fn access(keys: &mut Keys<'_>, folder: &Path) -> Access {

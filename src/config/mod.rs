@@ -144,6 +144,10 @@ pub struct Feed {
     pub enabled: bool,
     /// When it is polled.
     pub schedule: Schedule,
+    /// One of these words must occur in an entry, unless the list is empty.
+    pub include: Vec<String>,
+    /// None of these words may occur in an entry.
+    pub exclude: Vec<String>,
     /// What is taken out of its entries.
     pub cuts: Cuts,
     /// The encoding of its bytes, whatever they are called: a label of the Encoding Standard.

@@ -16,6 +16,7 @@ use crate::model::{Entry, FeedId, FeedMeta, Timestamp, Validators, hex};
 use crate::normalize::{self, Reject};
 use crate::pace::Pace;
 use crate::read::{self, Hints, ReadError, ReadFeed};
+use crate::topic::Filter;
 
 /// Why one feed brought nothing.
 #[derive(Debug, thiserror::Error)]
@@ -127,7 +128,8 @@ impl<F: Fetch, C: Clock> Asker<F, C> {
 
 /// Names the settings that decide what a document is read to hold: after a change it is read again.
 pub(super) fn settings(feed: &Feed) -> String {
-    format!("{} {}", feed.encoding.as_deref().unwrap_or("-"), feed.max_entries)
+    let Feed { encoding, max_entries, include, exclude, .. } = feed;
+    format!("{} {max_entries} {include:?} {exclude:?}", encoding.as_deref().unwrap_or("-"))
 }
 
 /// Reads a document; `None` when its bytes are those that are known.
@@ -157,9 +159,11 @@ fn document(feed: &Feed, body: Body, seen: Timestamp, known: Option<&str>) -> Re
     let repairs: Vec<String> = read.repairs.iter().map(ToString::to_string).collect();
     let repairs = Some(repairs.join("; ")).filter(|said| !said.is_empty());
     let problems = problems(&feed.source.id, &read, feed.max_entries);
+    let filter = Filter::new(&feed.include, &feed.exclude);
     for mut raw in read.entries {
         let source = raw.source.take();
         match normalize::entry(&feed.source, &feed.cuts, &base, raw, meta.language.as_deref(), seen) {
+            Ok(entry) if !filter.takes(&entry) => {}
             Ok(entry) => {
                 entries.push(entry);
                 sources.push(source);

@@ -35,6 +35,8 @@ fn feed(id: &str, name: &str, url: &str) -> Feed {
         enabled: true,
         schedule: Schedule::parse("@hourly", Tz::UTC).unwrap(),
         cuts: Cuts::new(&[], &[]).unwrap(),
+        include: vec![],
+        exclude: vec![],
         encoding: None,
         max_entries: 100_000,
         publish: Publish::Full,
@@ -154,6 +156,8 @@ feeds:
     tags: [新闻, 2021]
     dedup: guid
     encoding: gb18030
+    include: 工人
+    exclude: [广告, ad]
     headers: { X-Key: 'abc', accept-language: zh }
     username: ann
     password_file: /run/secrets/ann
@@ -269,6 +273,8 @@ fn all_keys() -> Config {
                 enabled: false,
                 schedule: Schedule::parse("@daily", Tz::Europe__Berlin).unwrap(),
                 cuts: Cuts::new(&owned(&["p.share", ".ads"]), &owned(&[r"^\s*分享"])).unwrap(),
+                include: owned(&["工人"]),
+                exclude: owned(&["广告", "ad"]),
                 encoding: Some("gb18030".to_owned()),
                 max_entries: 500,
                 publish: Publish::Excerpt,
