@@ -70,7 +70,7 @@ impl HttpFetch {
         let guard = Arc::new(Guard::new(&limits.allow));
         let connect_limit = CONNECT_LIMIT.min(timeout);
         let (agent, ca_file) = (&limits.user_agent, limits.ca_file.as_deref());
-        let clients = Clients::new(guard.clone(), lookup, agent, connect_limit, ca_file)?;
+        let clients = Clients::new(guard.clone(), lookup, agent, connect_limit, limits.per_host, ca_file)?;
         let hosts = Hosts::new(limits.per_host, limits.host_delay);
         let open = Open::new(IDLE_LIMIT.saturating_add(timeout));
         Ok(Self { guard, clients, hosts, open, proxy: limits.proxy.clone(), timeout, first_byte, min_rate, max_body })

@@ -44,6 +44,8 @@ struct Recipe {
     lookup: Lookup,
     agent: HeaderValue,
     connect_limit: Duration,
+    /// Connections to one host that are kept for its next feeds.
+    per_host: usize,
     /// Of `fetch.ca_file`.
     certificates: Vec<Certificate>,
     /// This machine has no certificates of its own.
@@ -57,12 +59,13 @@ impl Clients {
         lookup: Lookup,
         agent: &str,
         connect_limit: Duration,
+        per_host: usize,
         ca_file: Option<&Path>,
     ) -> Result<Self, FetchError> {
         let agent = HeaderValue::from_bytes(agent.as_bytes())
             .map_err(|_| FetchError::Setup("fetch.user_agent holds characters that no header may hold".to_owned()))?;
         let certificates = ca_file.map_or(Ok(Vec::new()), certificates)?;
-        let mut recipe = Recipe { guard, lookup, agent, connect_limit, certificates, rootless: false };
+        let mut recipe = Recipe { guard, lookup, agent, connect_limit, per_host, certificates, rootless: false };
         let direct = recipe.pair(None).or_else(|_| {
             recipe.rootless = true;
             recipe.pair(None)
@@ -109,7 +112,7 @@ impl Recipe {
             .no_proxy()
             .connect_timeout(self.connect_limit)
             .pool_idle_timeout(IDLE_LIMIT)
-            .pool_max_idle_per_host(1)
+            .pool_max_idle_per_host(self.per_host)
             .http1_max_headers(MAX_HEADERS)
             .http2_max_header_list_size(MAX_HEAD)
             // A server with one odd header line still has a feed.
