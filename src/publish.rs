@@ -22,6 +22,9 @@ const RENDERER: u32 = 4;
 /// Takedowns that a topic's feed tells of, the latest first.
 const TOMBSTONES: usize = 100;
 
+/// Records are looked at in portions of this size.
+const PORTION: usize = 5_000;
+
 /// Why publishing stopped.
 #[derive(Debug, thiserror::Error)]
 pub enum PublishError {
@@ -104,12 +107,18 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
         }
         let matcher = Matcher::new(unknown.iter().copied());
         let mut members = vec![Vec::new(); unknown.len()];
-        for Found { key, record } in self.index.all().await? {
-            let Some(post) = self.post(&record, outcome).await? else { continue };
-            let owner = record.feed.clone().or_else(|| look::owner(&post, self.config));
-            for (members, (_, belongs)) in members.iter_mut().zip(matcher.belongs(&post, owner.as_ref())) {
-                if belongs {
-                    members.push((record.date, key));
+        let mut last = None;
+        loop {
+            let portion = self.index.some_after(last, PORTION).await?;
+            let Some(end) = portion.last() else { break };
+            last = Some(end.key);
+            for Found { key, record } in portion {
+                let Some(post) = self.post(&record, outcome).await? else { continue };
+                let owner = record.feed.clone().or_else(|| look::owner(&post, self.config));
+                for (members, (_, belongs)) in members.iter_mut().zip(matcher.belongs(&post, owner.as_ref())) {
+                    if belongs {
+                        members.push((record.date, key));
+                    }
                 }
             }
         }

@@ -199,6 +199,8 @@ async fn answers<I: Index>(index: &I, ids: &[Identity], aliases: &[Alias]) -> Ve
         ($($call:tt)*) => { answers.push(format!("{}: {:?}", stringify!($($call)*), index.$($call)*.await)) };
     }
     ask!(all());
+    ask!(some_after(None, 2));
+    ask!(some_after(Some(key(1)), 2));
     ask!(ledger());
     ask!(records(ids));
     for alias in aliases {
@@ -213,6 +215,8 @@ async fn answers<I: Index>(index: &I, ids: &[Identity], aliases: &[Alias]) -> Ve
         ask!(newest(rule(n), 0));
         ask!(newest(rule(n), 2));
         ask!(newest(rule(n), 100));
+        ask!(members(rule(n), (0..MANY).map(|m| (Timestamp::default(), key(m))).collect()));
+        ask!(history(&format!("topic/{n}")));
         ask!(published(&topic(n)));
         ask!(feed_state(&feed(n)));
     }

@@ -212,6 +212,12 @@ impl Index for Twin {
         Ok(keys.into_iter().map(|key| memory.found(key)).collect())
     }
 
+    async fn some_after(&self, key: Option<EntryKey>, most: usize) -> Result<Vec<Found>, IndexError> {
+        let memory = self.memory();
+        let behind = memory.records.iter().filter(|(other, _)| key.is_none_or(|key| **other > key)).take(most);
+        Ok(behind.map(|(key, record)| Found { key: *key, record: record.clone() }).collect())
+    }
+
     async fn all(&self) -> Result<Vec<Found>, IndexError> {
         let memory = self.memory();
         Ok(memory.records.iter().map(|(key, record)| Found { key: *key, record: record.clone() }).collect())
@@ -237,7 +243,7 @@ impl Index for Twin {
 
     async fn members(&self, rule: Fingerprint, entries: Vec<(Timestamp, EntryKey)>) -> Result<Vec<bool>, IndexError> {
         let memory = self.memory();
-        let members = memory.order.get(&rule);
+        let members = memory.order.get(&rule).filter(|_| memory.complete.contains(&rule));
         let is_member = |(date, key)| members.is_some_and(|members| members.contains(&(Reverse(date), key)));
         Ok(entries.into_iter().map(is_member).collect())
     }

@@ -113,6 +113,12 @@ pub trait Index: Send + Sync {
     fn record(&self, key: &EntryKey) -> impl Future<Output = Result<Option<Record>, IndexError>> + Send;
     /// The records of many keys, one answer a key.
     fn by_keys(&self, keys: Vec<EntryKey>) -> impl Future<Output = Result<Vec<Option<Found>>, IndexError>> + Send;
+    /// The next records behind a key, in key order, at most so many; all of them may be more than memory holds.
+    fn some_after(
+        &self,
+        key: Option<EntryKey>,
+        most: usize,
+    ) -> impl Future<Output = Result<Vec<Found>, IndexError>> + Send;
     /// Every record, in key order.
     fn all(&self) -> impl Future<Output = Result<Vec<Found>, IndexError>> + Send;
     /// The newest entries of a topic rule: newest date first, then key. `None` when the rule was
@@ -132,7 +138,8 @@ pub trait Index: Send + Sync {
     fn published(&self, topic: &TopicId) -> impl Future<Output = Result<Option<Fingerprint>, IndexError>> + Send;
     /// Remembers what a topic's published files were made from.
     fn put_published(&self, topic: &TopicId, from: Fingerprint) -> impl Future<Output = Result<(), IndexError>> + Send;
-    /// Which of these entries, with their dates, belong to a rule now.
+    /// Which of these entries, with their dates, belong to a rule now; none where the rule was never applied to the
+    /// whole archive.
     fn members(
         &self,
         rule: Fingerprint,

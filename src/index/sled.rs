@@ -267,7 +267,7 @@ impl Index for SledIndex {
 
     async fn by_path(&self, path: &str) -> Result<Option<Found>, IndexError> {
         let path = path.to_owned();
-        Ok(self.all().await?.into_iter().find(|found| found.record.path == path))
+        self.blocking(move |index| index.entries(|entries| entries.by_path(&path))).await
     }
 
     async fn record(&self, key: &EntryKey) -> Result<Option<Record>, IndexError> {
@@ -279,6 +279,10 @@ impl Index for SledIndex {
     async fn by_keys(&self, keys: Vec<EntryKey>) -> Result<Vec<Option<Found>>, IndexError> {
         let find = |entries: &Entries| keys.into_iter().map(|key| entries.found(key)).collect();
         self.blocking(move |index| index.entries(find)).await
+    }
+
+    async fn some_after(&self, key: Option<EntryKey>, most: usize) -> Result<Vec<Found>, IndexError> {
+        self.blocking(move |index| index.entries(|entries| entries.some_after(key, most))).await
     }
 
     async fn all(&self) -> Result<Vec<Found>, IndexError> {

@@ -117,6 +117,10 @@ impl<I: Halves> Index for FaultIndex<I> {
         self.read("by_keys", self.inner.by_keys(keys)).await
     }
 
+    async fn some_after(&self, key: Option<EntryKey>, most: usize) -> Result<Vec<Found>, IndexError> {
+        self.read("some_after", self.inner.some_after(key, most)).await
+    }
+
     async fn all(&self) -> Result<Vec<Found>, IndexError> {
         self.read("all", self.inner.all()).await
     }

@@ -1,6 +1,7 @@
 //! The big store: records, what leads to them, and their order in topics.
 
 use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
@@ -289,6 +290,9 @@ impl Entries {
         rule: Fingerprint,
         entries: &[(Timestamp, EntryKey)],
     ) -> Result<Vec<bool>, IndexError> {
+        if !self.trees.rules.contains_key(rule.bytes()).map_err(|e| self.unread(&e))? {
+            return Ok(vec![false; entries.len()]);
+        }
         let is_member = |(date, key): &(Timestamp, EntryKey)| self.trees.order.contains_key(place(rule, *date, *key));
         entries.iter().map(|entry| is_member(entry).map_err(|e| self.unread(&e))).collect()
     }
@@ -307,6 +311,18 @@ impl Entries {
         self.trees.rules.insert(rule.bytes(), &[VERSION]).map_err(|e| self.unwritten(&e))?;
         self.put_meta(&meta)?;
         self.settle()
+    }
+
+    /// The entry whose post lies at a path.
+    pub(super) fn by_path(&self, path: &str) -> Result<Option<Found>, IndexError> {
+        let is_it = |found: &Result<Found, IndexError>| found.as_ref().map_or(true, |found| found.record.path == path);
+        self.trees.records.iter().map(|item| self.row(item)).find(is_it).transpose()
+    }
+
+    /// The next records behind a key.
+    pub(super) fn some_after(&self, key: Option<EntryKey>, most: usize) -> Result<Vec<Found>, IndexError> {
+        let from = key.map_or(Bound::Unbounded, |key| Bound::Excluded(key.bytes().to_vec()));
+        self.trees.records.range((from, Bound::Unbounded)).take(most).map(|item| self.row(item)).collect()
     }
 
     /// Every record, in key order.
