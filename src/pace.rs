@@ -209,7 +209,7 @@ fn back_off(runs: Runs<'_>, failures: u32, polled: Timestamp, min_interval: Dura
     let period = runs.schedule.next(polled, Spread::none())?.millis() - polled.millis();
     let period = Duration::from_millis(u64::try_from(period).unwrap_or(0));
     let first = period.min(min_interval.max(SHORTEST_BACK_OFF));
-    let wait = schedule::after_failure(failures, first, None, runs.feed);
+    let wait = schedule::after_failure(failures, first, runs.feed);
     Some(Wake { at: later(polled, wait), why: Why::Failures(failures) })
 }
 

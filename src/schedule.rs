@@ -483,13 +483,7 @@ fn fraction(text: &str) -> u32 {
 /// period (at least a minute) up to a day, so that a rare feed is tried sooner than its period.
 ///
 /// The seed moves the wait by up to a tenth, so that feeds that failed together come back apart.
-/// What the server asked for in `Retry-After` is the least.
-pub fn after_failure(
-    failures_in_row: u32,
-    period_hint: Duration,
-    retry_after: Option<Duration>,
-    jitter_seed: &str,
-) -> Duration {
+pub fn after_failure(failures_in_row: u32, period_hint: Duration, jitter_seed: &str) -> Duration {
     // Eleven doublings of a minute are past a day.
     let doublings = failures_in_row.saturating_sub(1).min(11);
     let base = period_hint.clamp(FIRST_WAIT, LONGEST_WAIT) * (1 << doublings);
@@ -497,8 +491,7 @@ pub fn after_failure(
     let factor = 0.9 + 0.2 * f64::from(jitter) / f64::from(u32::MAX);
     let wait = base.min(LONGEST_WAIT).mul_f64(factor);
     // Folded back at the day, not cut, or half of the long-failing feeds would meet there.
-    let wait = wait.min((2 * LONGEST_WAIT).saturating_sub(wait));
-    wait.max(retry_after.unwrap_or_default())
+    wait.min((2 * LONGEST_WAIT).saturating_sub(wait))
 }
 
 #[cfg(test)]
@@ -728,20 +721,16 @@ mod tests {
 
     #[test]
     fn waiting_after_failures_doubles_up_to_a_day() {
-        let minutes = |count, period: u64, retry: Option<u64>| {
-            let retry = retry.map(Duration::from_mins);
-            after_failure(count, Duration::from_mins(period), retry, "lwn").as_secs_f64() / 60.0
-        };
+        let minutes =
+            |count, period: u64| after_failure(count, Duration::from_mins(period), "lwn").as_secs_f64() / 60.0;
         let small = [(0, 0, 1.0), (1, 0, 1.0), (2, 1, 2.0), (1, 60, 60.0), (3, 60, 240.0)];
         let large = [(11, 1, 1024.0), (12, 1, 1440.0), (u32::MAX, 60, 1440.0), (1, 9999, 1440.0)];
         for (count, period, wait) in small.into_iter().chain(large) {
-            let found = minutes(count, period, None);
+            let found = minutes(count, period);
             let within = (wait * 0.9..=f64::min(wait * 1.1, 1440.0)).contains(&found);
             assert!(within, "{count}: {found}");
         }
-        assert!((minutes(1, 60, Some(2000)) - 2000.0).abs() < 1e-9);
-        assert!((minutes(1, 60, Some(2)) - minutes(1, 60, None)).abs() < 1e-9);
-        let waits = (0..1000).map(|n| after_failure(40, LONGEST_WAIT, None, &n.to_string()));
+        let waits = (0..1000).map(|n| after_failure(40, LONGEST_WAIT, &n.to_string()));
         assert!(waits.collect::<BTreeSet<_>>().len() > 990);
     }
 
