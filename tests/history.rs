@@ -71,20 +71,19 @@ fn all_ids(numbers: impl Iterator<Item = usize>) -> BTreeSet<String> {
 const TWO: &str = "feeds: [{ id: a, name: A, url: '{server}/a' }]\n\
                    topics: [{ id: all, limit: 10 }, { id: odd, limit: 10, any: [T1, T3, T5, T7, T9, T11, T33] }]";
 
-/// True when RFC 4287's schema says so, and where neither schema nor jing is here.
-fn is_valid_atom(path: &str) -> bool {
+/// Asks RFC 4287's schema; says so where neither schema nor jing is here.
+fn assert_valid_atom(path: &str) {
     let schema = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/tools/atom.rnc");
     if !schema.is_file() {
         println!("skipped: the schema ../shared/tools/atom.rnc is not here");
-        return true;
+        return;
     }
     let jing = std::process::Command::new("jing").arg("-c").arg(schema).arg(path).output();
     let Ok(found) = jing else {
         println!("skipped: jing is not here");
-        return true;
+        return;
     };
     assert!(found.status.success(), "{path}: {}", String::from_utf8_lossy(&found.stdout));
-    true
 }
 
 /// Every file below the topic's history, with its bytes.
@@ -172,7 +171,9 @@ fn a_takedown_leaves_an_empty_mark_in_the_document() {
     assert_eq!(marks.iter().sum::<usize>(), 1, "{marks:?}");
     let after = sealed(&house, "all");
     assert_eq!(after.iter().filter(|(path, text)| before[*path] != **text).count(), 1, "only one document changed");
-    assert!(after.keys().all(|path| is_valid_atom(path)));
+    for path in after.keys() {
+        assert_valid_atom(path);
+    }
     assert!(after.values().all(|text| !text.contains("text 0<") && !text.contains("text 0&lt;")));
     // Made again, it is the same.
     std::fs::remove_dir_all(house.path("data/index")).expect("removed");
