@@ -42,6 +42,9 @@ pub struct Pace {
     /// How long it takes until every entry of the document has been replaced by newer ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub turnover: Option<u64>,
+    /// The longest silence between two of its entries that is usual; of more than a few, the very longest does not count.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub silence: Option<u64>,
 }
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's signature")]
@@ -53,12 +56,15 @@ impl Pace {
     /// What a document says, with the dates that its entries claim.
     pub fn of(raw: &RawPace, dates: impl IntoIterator<Item = Timestamp>) -> Self {
         let ttl = raw.ttl.map(|minutes| u64::from(minutes) * MINUTE);
+        let mut dates: Vec<Timestamp> = dates.into_iter().collect();
+        dates.sort_unstable_by(|a, b| b.cmp(a));
         Self {
             fresh: None,
             period: ttl.max(syndication(raw)),
             skip_hours: hours(&raw.skip_hours),
             skip_days: days(&raw.skip_days),
-            turnover: turnover(dates.into_iter().collect()),
+            turnover: turnover(&dates),
+            silence: silence(&dates),
         }
     }
 
@@ -111,10 +117,9 @@ fn days(named: &[String]) -> u32 {
     if bits == (1 << NAMES.len()) - 1 { 0 } else { bits }
 }
 
-/// In which time as many entries come as the document holds, in seconds: the shorter one of the whole document's span
+/// In which time as many entries come as the document holds, in seconds, from their dates, newest first: the shorter one of the whole document's span
 /// and of its newer half's, doubled. An old entry that is kept on top does not make a feed look slow that way.
-fn turnover(mut dates: Vec<Timestamp>) -> Option<u64> {
-    dates.sort_unstable_by(|a, b| b.cmp(a));
+fn turnover(dates: &[Timestamp]) -> Option<u64> {
     let newest = dates.first()?.millis();
     let last = dates.len() - 1;
     let span = |to: usize| {
@@ -123,6 +128,17 @@ fn turnover(mut dates: Vec<Timestamp>) -> Option<u64> {
         Some(millis / 1000 * (u64::try_from(last).ok()? + 1) / entries)
     };
     span(last).min(span(dates.len().div_ceil(2).min(last)))
+}
+
+/// The longest usual silence between two entries, in seconds, from their dates, newest first.
+fn silence(dates: &[Timestamp]) -> Option<u64> {
+    /// From so many entries on, one may have been put on top years ago.
+    const MANY: usize = 8;
+    let between =
+        |pair: &[Timestamp]| u64::try_from(pair[0].millis() - pair[1].millis()).ok().map(|millis| millis / 1000);
+    let mut gaps: Vec<u64> = dates.windows(2).filter_map(between).collect();
+    gaps.sort_unstable_by(|a, b| b.cmp(a));
+    gaps.get(usize::from(dates.len() >= MANY)).copied()
 }
 
 /// Why a feed is not asked before a time.
@@ -294,9 +310,21 @@ mod tests {
         assert_eq!(Pace::of(&all, []).skip_hours, 0, "who skips every hour has made a mistake");
     }
 
+    /// Newest first.
+    fn dates(hours: &[i64]) -> Vec<Timestamp> {
+        hours.iter().rev().map(|hour| Timestamp::from_millis(hour * 3_600_000)).collect()
+    }
+
+    #[test]
+    fn the_longest_usual_silence_leaves_out_what_was_put_on_top() {
+        assert_eq!((silence(&dates(&[])), silence(&dates(&[5]))), (None, None));
+        assert_eq!(silence(&dates(&[0, 1, 70])), Some(69 * HOUR));
+        assert_eq!(silence(&dates(&[-50_000, 1, 2, 3, 4, 28, 29, 30, 31])), Some(24 * HOUR));
+    }
+
     #[test]
     fn a_window_turns_over_as_fast_as_its_newer_half() {
-        let hours = |hours: &[i64]| turnover(hours.iter().map(|h| Timestamp::from_millis(h * 3_600_000)).collect());
+        let hours = |hours: &[i64]| turnover(&dates(hours));
         assert_eq!(hours(&[]), None);
         assert_eq!(hours(&[5]), None);
         // Eleven entries, an hour apart each.

@@ -29,6 +29,21 @@ pub struct FeedState {
     pub last_new: Option<i64>,
     /// Failed polls since the last good one.
     pub failures: u32,
+    /// When the first of them was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub failing: Option<i64>,
+    /// What the last of them said, as one sentence without secrets.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub error: Option<String>,
+    /// When it last showed life: a new entry came, or, of the document that was read first, its newest entry's date.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub active: Option<i64>,
+    /// Since when its documents come cut short, or hold more than `max_entries`; `None` while they come whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cut: Option<i64>,
+    /// When a document last shared no entry with the one before it, so that some in between were probably missed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub gap: Option<i64>,
     /// Addresses at which somebody wants to be left alone (`Retry-After`).
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub held: BTreeMap<String, Held>,
@@ -46,6 +61,8 @@ pub struct FeedState {
     pub read: Option<i64>,
     /// How many entries it held.
     pub entries: usize,
+    /// How many of them were new.
+    pub news: usize,
     /// What its publisher says about when to ask.
     pub pace: Pace,
 }

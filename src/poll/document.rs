@@ -63,6 +63,8 @@ pub(super) struct Document {
     pub(super) repairs: Option<String>,
     /// Everything in it was read.
     pub(super) is_complete: bool,
+    /// The newest date that an entry claims.
+    pub(super) newest: Option<Timestamp>,
     /// What it says about when to ask again.
     pub(super) pace: Pace,
 }
@@ -181,10 +183,11 @@ fn document(feed: &Feed, body: Body, seen: Timestamp, known: Option<&str>) -> Re
         charset: Some(read.charset.to_owned()),
         envelope: read.envelope.unwrap_or_default(),
     };
-    let pace = Pace::of(&read.meta.pace, entries.iter().filter(|entry| !entry.date_is_made).map(|entry| entry.date));
+    let dates = || entries.iter().filter(|entry| !entry.date_is_made).map(|entry| entry.date);
+    let (pace, newest) = (Pace::of(&read.meta.pace, dates()), dates().max());
     let identities = identity::keys(&entries, feed.source.dedup);
     let found = entries.into_iter().zip(identities).collect();
-    Ok(Some(Document { found, sources, answer, meta, rejects, problems, repairs, is_complete, pace }))
+    Ok(Some(Document { found, sources, answer, meta, rejects, problems, repairs, is_complete, newest, pace }))
 }
 
 /// What of the document could not be read.

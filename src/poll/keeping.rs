@@ -57,10 +57,13 @@ where
         match asked.answered {
             None => {
                 report.error = failure(feed, &asked.failed);
+                state.error.clone_from(&report.error);
+                state.failing.get_or_insert(now.millis());
                 state.failures = state.failures.saturating_add(1);
             }
             Some((address, answer)) => {
                 state.failures = 0;
+                (state.failing, state.error) = (None, None);
                 state.gone.remove(address.as_str());
                 report.notes.extend(fallback(feed, &asked.failed, &address));
                 if address::turn_back(&mut state, &asked.failed, &address, &feed.source.url) {
@@ -108,21 +111,28 @@ where
         report.outcome = Outcome::Polled;
         let pace = Pace { fresh, ..document.pace.clone() };
         let body = document.is_complete.then(|| document.answer.sha256.clone());
-        let entries = document.found.len();
+        let (entries, newest, is_cut) = (document.found.len(), document.newest, !document.is_complete);
         let kept = self.keep_document(feed, *document, seen, round, report).await?;
         let since = state.read.map(|read| Duration::from_millis(u64::try_from(seen.millis() - read).unwrap_or(0)));
         state.pace = pace;
         if let Some(since) = since.filter(|_| kept.all_new && state.entries > 0) {
             // Whatever was between the two documents was never seen.
             state.pace.turnover = state.pace.turnover.min(Some(since.as_secs()));
+            state.gap = Some(seen.millis());
             report.notes.push(gap(&feed.source.id, entries, since));
         }
+        state.cut = if is_cut { state.cut.or(Some(seen.millis())) } else { None };
+        state.active = match state.read {
+            None => Some(newest.unwrap_or(seen).min(seen).millis()),
+            Some(_) if report.new > 0 => Some(seen.millis()),
+            Some(_) => state.active,
+        };
         if body.is_some() {
             state.settings = Some(settings(feed));
             state.body = body;
         }
         state.read = Some(seen.millis());
-        state.entries = entries;
+        (state.entries, state.news) = (entries, report.new);
         if report.new > 0 {
             state.last_new = Some(seen.millis());
         }
