@@ -46,6 +46,11 @@ impl Spread {
         Self(fraction(feed_id))
     }
 
+    /// The feed's share of a time within which all feeds are to be asked.
+    pub fn within(self, time: Duration) -> Duration {
+        time.mul_f64(f64::from(self.0) / (f64::from(u32::MAX) + 1.0))
+    }
+
     /// No shift: runs at the very second the schedule names.
     pub fn none() -> Self {
         Self(0)

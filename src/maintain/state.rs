@@ -49,8 +49,9 @@ impl StateFile {
         Some(FeedState { url, validators, elsewhere, gone, moved, ..FeedState::default() })
     }
 
-    /// Takes over what is known of a feed now. A feed of which there is nothing to say needs no line.
-    pub fn put(&mut self, feed: &FeedId, state: &FeedState) {
+    /// Takes over what is known of a feed now; true when that changed something. A feed of which there is nothing to say
+    /// needs no line.
+    pub fn put(&mut self, feed: &FeedId, state: &FeedState) -> bool {
         let when = |(url, when): (&String, &i64)| (url.clone(), Timestamp::from_millis(*when).rfc3339_millis());
         let kept = Kept {
             url: state.url.clone(),
@@ -60,9 +61,10 @@ impl StateFile {
             gone: state.gone.iter().map(when).collect(),
         };
         if kept == (Kept { url: state.url.clone(), ..Kept::default() }) {
-            self.feeds.remove(feed.as_str());
+            self.feeds.remove(feed.as_str()).is_some()
         } else {
-            self.feeds.insert(feed.to_string(), kept);
+            let known = self.feeds.insert(feed.to_string(), kept);
+            known.as_ref() != self.feeds.get(feed.as_str())
         }
     }
 

@@ -6,12 +6,12 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 use url::Url;
 
+use super::job::Job;
 use crate::archive::RawAnswer;
 use crate::clock::Clock;
 use crate::config::Feed;
 use crate::fetch::{Body, Fetch, FetchError, Fetched};
 use crate::identity::{self, Identity};
-use crate::index::FeedState;
 use crate::model::{Entry, FeedId, FeedMeta, Timestamp, Validators, hex};
 use crate::normalize::{self, Reject};
 use crate::pace::Pace;
@@ -30,6 +30,7 @@ pub(super) enum FeedError {
 }
 
 /// What asking a feed came to.
+#[derive(Debug)]
 pub(super) struct Asked {
     /// Addresses that brought nothing, in the order in which they were asked.
     pub(super) failed: Vec<(Url, FeedError)>,
@@ -38,6 +39,7 @@ pub(super) struct Asked {
 }
 
 /// What came back for one feed, before anything of it is kept.
+#[derive(Debug)]
 pub(super) struct Answer {
     /// For the next request, once the entries are kept; `None` where not all of the document could be read.
     pub(super) validators: Option<Validators>,
@@ -50,6 +52,7 @@ pub(super) struct Answer {
     pub(super) document: Option<Box<Document>>,
 }
 
+#[derive(Debug)]
 pub(super) struct Document {
     pub(super) found: Vec<(Entry, Identity)>,
     /// Beside each entry its source as received.
@@ -73,10 +76,7 @@ pub(super) struct Document {
 pub(super) struct Asker<F, C> {
     pub(super) fetch: Arc<F>,
     pub(super) clock: Arc<C>,
-    pub(super) feed: Feed,
-    pub(super) state: FeedState,
-    /// Ask for everything, whatever is known.
-    pub(super) force: bool,
+    pub(super) job: Job,
 }
 
 impl<F: Fetch, C: Clock> Asker<F, C> {
@@ -93,9 +93,10 @@ impl<F: Fetch, C: Clock> Asker<F, C> {
 
     /// Fetches from one address and reads; the reading runs off the async threads.
     async fn one(&self, address: &Url) -> Result<Answer, FeedError> {
-        let is_known = !self.force && self.state.settings.as_ref().is_none_or(|then| *then == settings(&self.feed));
-        let validators = if is_known { self.state.validators_of(address.as_str()) } else { Validators::default() };
-        let fetched = self.fetch.get(&self.feed.source.at(address), &validators).await?;
+        let Job { feed, state, options, .. } = &self.job;
+        let is_known = !options.force && state.settings.as_ref().is_none_or(|then| *then == settings(feed));
+        let validators = if is_known { state.validators_of(address.as_str()) } else { Validators::default() };
+        let fetched = self.fetch.get(&feed.source.at(address), &validators).await?;
         let seen = self.clock.now();
         let mut body = match fetched {
             Fetched::NotModified { validators, freshness, moved } => {
@@ -111,11 +112,11 @@ impl<F: Fetch, C: Clock> Asker<F, C> {
             document: None,
         };
         // Relative addresses of a mirror's copy mean what they mean in the original.
-        if self.feed.source.access.mirrors.contains(address) {
-            body.base = self.feed.source.url.clone();
+        if feed.source.access.mirrors.contains(address) {
+            body.base = feed.source.url.clone();
         }
-        let last = self.state.body.clone().filter(|_| is_known);
-        let feed = self.feed.clone();
+        let last = state.body.clone().filter(|_| is_known);
+        let feed = Arc::clone(feed);
         let document = tokio::task::spawn_blocking(move || document(&feed, body, seen, last.as_deref())).await;
         match document.map_err(|e| FeedError::Task(e.to_string()))?? {
             None => Ok(answer),

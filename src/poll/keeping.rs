@@ -1,21 +1,23 @@
 //! Steps 6 to 9 of the way of an entry: what a feed brought is compared, written and remembered.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::address::{self, Move};
 use super::document::{Answer, Asked, Document, FeedError, settings};
+use super::job::{Answered, Job};
 use super::report::{FeedReport, Outcome};
-use super::round::Round;
-use super::{PollError, Poller};
-use crate::archive::{Archive, ArchiveError, FeedLine, FeedOp};
+use super::{Options, PollError, Poller};
+use crate::archive::{Archive, ArchiveError, Batch, FeedLine, FeedOp, SourceLine};
 use crate::clock::Clock;
 use crate::config::Feed;
 use crate::fetch::{self, Fetch};
 use crate::identity::{Identity, Known};
 use crate::index::{Committed, FeedState, Index};
 use crate::keep;
-use crate::model::{FeedId, Found, Timestamp};
+use crate::maintain::state::StateFile;
+use crate::model::{EntryKey, FeedId, FeedMeta, Found, Timestamp};
 use crate::normalize::Reject;
 use crate::pace::Pace;
 use crate::plan::{self, Plan};
@@ -29,23 +31,86 @@ struct Kept {
     all_new: bool,
 }
 
-impl<F, I, A, C> Poller<F, I, A, C>
+/// Those who keep, one feed after the other, and what they have in hand.
+#[derive(Debug)]
+pub struct Desk<F, I, A, C> {
+    /// What is touched.
+    pub poller: Poller<F, I, A, C>,
+    states: StateFile,
+    has_new_states: bool,
+    /// What each source last said of itself.
+    sources: HashMap<String, SourceLine>,
+    /// States of feeds that are not stored yet.
+    changed: BTreeMap<FeedId, FeedState>,
+    /// Ledger lines about feeds that are not written yet.
+    lines: Vec<FeedLine>,
+    /// Of a dry run.
+    would_be_new: HashSet<EntryKey>,
+}
+
+impl<F, I, A, C> Desk<F, I, A, C>
 where
     F: Fetch + 'static,
     I: Index,
     A: Archive,
     C: Clock + 'static,
 {
-    /// Keeps what a feed brought: files, then records. Validators follow at the end of the round.
-    pub(super) async fn keep(
-        &self,
-        place: usize,
-        asked: Asked,
-        took: Duration,
-        round: &mut Round<'_>,
-    ) -> Result<FeedReport, PollError> {
-        let (feed, now) = (round.feeds[place], self.clock.now());
-        let mut state = round.known[place].clone();
+    /// Reads what has to be at hand.
+    pub async fn open(poller: Poller<F, I, A, C>) -> Result<Self, PollError> {
+        let states = StateFile::parse(poller.archive.state().await?.as_deref());
+        let sources = poller.archive.sources().await?;
+        Ok(Self {
+            poller,
+            states,
+            has_new_states: false,
+            sources: sources.into_iter().map(|line| (line.feed.clone(), line)).collect(),
+            changed: BTreeMap::new(),
+            lines: Vec::new(),
+            would_be_new: HashSet::new(),
+        })
+    }
+
+    /// A feed as it is asked next.
+    pub async fn job(&self, feed: &Feed, options: Options) -> Result<Job, PollError> {
+        let state = match self.changed.get(&feed.source.id) {
+            Some(state) if state.url == feed.source.url.as_str() => state.clone(),
+            _ => self.poller.feed_state(feed, &self.states).await?,
+        };
+        Ok(Job { options, ..Job::new(Arc::new(feed.clone()), state) })
+    }
+
+    /// What is remembered of a feed.
+    pub async fn state(&self, feed: &Feed) -> Result<FeedState, PollError> {
+        Ok(self.job(feed, Options::default()).await?.state)
+    }
+
+    /// Stores what has come together: ledger lines about feeds, then the states of feeds, then, where `all` says so, what a
+    /// clone of the archive needs of them.
+    pub async fn save(&mut self, all: bool) -> Result<(), PollError> {
+        let archive = &self.poller.archive;
+        if !self.lines.is_empty() {
+            let feeds = std::mem::take(&mut self.lines);
+            archive.write_all(Batch { feeds, ..Batch::default() }).await?;
+        }
+        self.poller.index.put_feed_states(std::mem::take(&mut self.changed).into_iter().collect()).await?;
+        if all && self.has_new_states {
+            archive.put_state(self.states.to_text()).await?;
+            self.has_new_states = false;
+        }
+        archive.settle().await?;
+        Ok(())
+    }
+
+    /// True when something waits to be stored.
+    pub fn has_unsaved(&self) -> bool {
+        !self.changed.is_empty() || !self.lines.is_empty()
+    }
+
+    /// Keeps what a feed brought: files, then records. Its state follows when it is saved.
+    pub async fn keep(&mut self, answered: Answered) -> Result<(Job, FeedReport), PollError> {
+        let Answered { mut job, asked, took, .. } = answered;
+        let (feed, now) = (Arc::clone(&job.feed), self.poller.clock.now());
+        let mut state = job.state.clone();
         let mut report = FeedReport { took, ..FeedReport::new(&feed.source.id, Outcome::Failed) };
         // What the guard refused never reached the publisher.
         if asked.answered.is_some() || asked.failed.iter().any(|(_, error)| error.was_asked()) {
@@ -53,10 +118,11 @@ where
         } else {
             state.tried = Some(now.millis());
         }
-        note_failures(feed, &asked, &mut state, round, now);
+        let lines = self.lines.len();
+        note_failures(&feed, &asked, &mut state, &mut self.lines, now);
         match asked.answered {
             None => {
-                report.error = failure(feed, &asked.failed);
+                report.error = failure(&feed, &asked.failed);
                 state.error.clone_from(&report.error);
                 state.failing.get_or_insert(now.millis());
                 state.failures = state.failures.saturating_add(1);
@@ -65,18 +131,18 @@ where
                 state.failures = 0;
                 (state.failing, state.error) = (None, None);
                 state.gone.remove(address.as_str());
-                report.notes.extend(fallback(feed, &asked.failed, &address));
+                report.notes.extend(fallback(&feed, &asked.failed, &address));
                 if address::turn_back(&mut state, &asked.failed, &address, &feed.source.url) {
                     let id = &feed.source.id;
                     report.notes.push(format!("feed `{id}`: it is asked at `{}` again", fetch::shown(&address)));
                 }
                 let (to, seen) = (answer.moved.clone(), answer.seen);
-                let shares = self.keep_answer(feed, &address, answer, &mut state, round, &mut report).await?;
+                let shares = self.keep_answer(&job, &address, answer, &mut state, &mut report).await?;
                 match address::follow(&mut state, &feed.source.url, &address, to.as_ref(), shares) {
                     Move::Waiting => {}
                     Move::Settled(to) => {
                         report.notes.push(moved(&feed.source.id, &to));
-                        round.lines.push(line(FeedOp::Moved, seen, feed, &to));
+                        self.lines.push(line(FeedOp::Moved, seen, &feed, &to));
                     }
                     Move::Stranger(to) => report.notes.push(stranger(&feed.source.id, &to)),
                 }
@@ -84,20 +150,29 @@ where
         }
         let addresses = address::of(&feed.source, &state);
         address::tidy(&mut state, &addresses, now);
-        round.changed.push((feed.source.id.clone(), state));
-        Ok(report)
+        if job.options.dry_run {
+            self.lines.truncate(lines);
+        } else {
+            if feed.source.public_url().is_some() {
+                self.has_new_states |= self.states.put(&feed.source.id, &state);
+            }
+            self.changed.insert(feed.source.id.clone(), state.clone());
+            job.state = state;
+        }
+        job.options = Options::default();
+        Ok((job, report))
     }
 
     /// Keeps an answer; true when the feed is the one it was.
     async fn keep_answer(
-        &self,
-        feed: &Feed,
+        &mut self,
+        job: &Job,
         address: &url::Url,
         answer: Answer,
         state: &mut FeedState,
-        round: &mut Round<'_>,
         report: &mut FeedReport,
     ) -> Result<bool, PollError> {
+        let feed = &*job.feed;
         let Answer { validators, freshness, seen, document, .. } = answer;
         if let Some(validators) = validators {
             state.put_validators(address.as_str(), validators);
@@ -112,7 +187,7 @@ where
         let pace = Pace { fresh, ..document.pace.clone() };
         let body = document.is_complete.then(|| document.answer.sha256.clone());
         let (entries, newest, is_cut) = (document.found.len(), document.newest, !document.is_complete);
-        let kept = self.keep_document(feed, *document, seen, round, report).await?;
+        let kept = self.keep_document(job, *document, seen, report).await?;
         let since = state.read.map(|read| Duration::from_millis(u64::try_from(seen.millis() - read).unwrap_or(0)));
         state.pace = pace;
         if let Some(since) = since.filter(|_| kept.all_new && state.entries > 0) {
@@ -140,17 +215,17 @@ where
     }
 
     async fn keep_document(
-        &self,
-        feed: &Feed,
+        &mut self,
+        job: &Job,
         document: Document,
         seen: Timestamp,
-        round: &mut Round<'_>,
         report: &mut FeedReport,
     ) -> Result<Kept, PollError> {
+        let (feed, Poller { config, index, archive, .. }) = (&*job.feed, &self.poller);
         let Document { found, sources, answer, meta, rejects, problems, repairs, .. } = document;
         let ids: Vec<Identity> = found.iter().map(|(_, identity)| identity.clone()).collect();
-        let known = if ids.is_empty() { Vec::new() } else { self.index.records(&ids).await? };
-        let known = self.without_lost_posts(known).await?;
+        let known = if ids.is_empty() { Vec::new() } else { index.records(&ids).await? };
+        let known = without_lost_posts(&**archive, known).await?;
         let is_ours = |found: &Found| found.record.feed.as_ref() == Some(&feed.source.id);
         let shares = known.iter().flat_map(Known::found).any(is_ours);
         let all_new = !found.is_empty() && known.iter().all(|known| known.found().next().is_none());
@@ -164,51 +239,58 @@ where
         report.repairs = repairs;
         report.notes.extend(problems);
         report.notes.extend(notes(&feed.source.id, &rejects, &plan));
-        if round.options.dry_run {
+        if job.options.dry_run {
             // Nothing is remembered, so an entry of two feeds has to be counted once by hand.
-            let known = plan.new.iter().filter(|change| !round.would_be_new.insert(change.key)).count();
+            let known = plan.new.iter().filter(|change| !self.would_be_new.insert(change.key)).count();
             report.new -= known;
             report.duplicate += known;
             return Ok(kept);
         }
-        let source = round.new_source_line(feed, meta, seen);
+        let source = self.new_source_line(feed, meta, seen);
         let drafts = keep::drafts(&mut plan, &feed.source, seen);
         let mut batch = keep::batch(&drafts, &plan.sightings, &feed.source, seen, source.clone());
-        if self.config.storage.raw {
+        if config.storage.raw {
             batch.raw = keep::raw(&drafts, &sources, answer);
         }
         if batch.is_empty() {
             return Ok(kept);
         }
-        let lines = self.archive.write_all(batch).await?;
-        round.sources.extend(source);
-        let topics = Matcher::new(&self.config.topics);
+        let lines = archive.write_all(batch).await?;
+        self.sources.extend(source.map(|line| (line.feed.clone(), line)));
+        let topics = Matcher::new(&config.topics);
         let posts = drafts.iter().zip(&lines).map(|(draft, line)| keep::remember(draft, line, &topics));
         let mut records: Vec<_> = posts.collect();
         records.extend(plan.sightings.iter().map(keep::remember_sighting));
-        let stale = keep::touched(&records, &self.config.topics);
-        let ledger = self.archive.position().await?;
-        let topics = topic::rules(&self.config.topics);
-        self.index.commit(Committed { records, topics, ledger, stale, ..Committed::default() }).await?;
+        let stale = keep::touched(&records, &config.topics);
+        let ledger = archive.position().await?;
+        let topics = topic::rules(&config.topics);
+        index.commit(Committed { records, topics, ledger, stale, ..Committed::default() }).await?;
         Ok(kept)
     }
 
-    /// Forgets records whose post is gone from the archive: the archive is the truth, and an entry
-    /// that the feed still carries is kept again.
-    async fn without_lost_posts(&self, mut known: Vec<Known>) -> Result<Vec<Known>, ArchiveError> {
-        let facts = |found: &Found| (found.record.path.clone(), found.record.feed.is_some());
-        let paths: BTreeMap<String, bool> = known.iter().flat_map(Known::found).map(facts).collect();
-        if paths.is_empty() {
-            return Ok(known);
-        }
-        let lost = self.archive.lost(paths).await?;
-        if !lost.is_empty() {
-            for known in &mut known {
-                known.drop_paths(&lost);
-            }
-        }
-        Ok(known)
+    /// A line for `sources.jsonl`, when the feed says something else of itself than before.
+    fn new_source_line(&self, feed: &Feed, meta: FeedMeta, seen: Timestamp) -> Option<SourceLine> {
+        let line = SourceLine::new(seen, &feed.source, meta);
+        let last = self.sources.get(&line.feed);
+        (!last.is_some_and(|last| last.says_the_same(&line))).then_some(line)
     }
+}
+
+/// Forgets records whose post is gone from the archive: the archive is the truth, and an entry
+/// that the feed still carries is kept again.
+async fn without_lost_posts<A: Archive>(archive: &A, mut known: Vec<Known>) -> Result<Vec<Known>, ArchiveError> {
+    let facts = |found: &Found| (found.record.path.clone(), found.record.feed.is_some());
+    let paths: BTreeMap<String, bool> = known.iter().flat_map(Known::found).map(facts).collect();
+    if paths.is_empty() {
+        return Ok(known);
+    }
+    let lost = archive.lost(paths).await?;
+    if !lost.is_empty() {
+        for known in &mut known {
+            known.drop_paths(&lost);
+        }
+    }
+    Ok(known)
 }
 
 /// What the operator should know of a document.
@@ -226,12 +308,12 @@ fn notes(feed: &FeedId, rejects: &[Reject], plan: &Plan) -> Vec<String> {
 }
 
 /// Remembers what addresses that brought nothing said.
-fn note_failures(feed: &Feed, asked: &Asked, state: &mut FeedState, round: &mut Round<'_>, now: Timestamp) {
+fn note_failures(feed: &Feed, asked: &Asked, state: &mut FeedState, lines: &mut Vec<FeedLine>, now: Timestamp) {
     for (url, error) in &asked.failed {
         let was_gone = state.gone.contains_key(url.as_str());
         address::note_failure(state, url, error, now);
         if !was_gone && state.gone.contains_key(url.as_str()) {
-            round.lines.push(line(FeedOp::Gone, now, feed, url));
+            lines.push(line(FeedOp::Gone, now, feed, url));
         }
     }
 }

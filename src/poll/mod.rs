@@ -1,28 +1,33 @@
 //! One feed from fetch to archive, and all feeds with limits.
 
 mod address;
+mod asking;
 mod document;
+mod field;
+mod job;
 mod keeping;
 mod queue;
 mod report;
-mod round;
+mod timetable;
 
 use std::collections::HashSet;
 use std::sync::Arc;
-use std::time::Duration;
 
+pub use asking::{Asking, Orders};
+pub use field::{Load, Order};
+pub use job::{Answered, Back, Job};
+pub use keeping::Desk;
 pub use report::{FeedReport, Outcome};
 
 use self::address::Holds;
-use self::round::Round;
-use crate::archive::{Archive, ArchiveError, Batch};
+use crate::archive::{Archive, ArchiveError};
 use crate::clock::Clock;
 use crate::config::{Config, Feed};
 use crate::fetch::{self, Fetch};
 use crate::index::{FeedState, Index, IndexError};
 use crate::maintain::state::StateFile;
 use crate::model::FeedId;
-use crate::pace::{self, Past, Runs, Wake, Why};
+use crate::pace::{Wake, Why};
 
 /// Why a whole poll stopped. What one feed does wrong is in its report instead.
 #[derive(Debug, thiserror::Error)]
@@ -78,6 +83,18 @@ pub struct Poller<F, I, A, C> {
     pub clock: Arc<C>,
 }
 
+impl<F, I, A, C> Clone for Poller<F, I, A, C> {
+    fn clone(&self) -> Self {
+        Self {
+            config: Arc::clone(&self.config),
+            fetch: Arc::clone(&self.fetch),
+            index: Arc::clone(&self.index),
+            archive: Arc::clone(&self.archive),
+            clock: Arc::clone(&self.clock),
+        }
+    }
+}
+
 impl<F, I, A, C> Poller<F, I, A, C>
 where
     F: Fetch + 'static,
@@ -91,54 +108,47 @@ where
     /// depend on which server answers first.
     pub async fn all(
         &self,
-        mut feeds: Vec<&Feed>,
+        feeds: Vec<&Feed>,
         options: Options,
         stop: Stop,
         mut report: impl FnMut(&FeedReport),
     ) -> Result<Vec<FeedReport>, PollError> {
-        let mut states = StateFile::parse(self.archive.state().await?.as_deref());
-        let sources = self.archive.sources().await?;
-        feeds.sort_by(|a, b| a.source.id.cmp(&b.source.id));
-        let mut round = Round::new(&self.config.fetch, feeds, sources, options, stop);
-        for feed in &round.feeds {
-            round.known.push(self.feed_state(feed, &states).await?);
+        let mut desk = Desk::open(self.clone()).await?;
+        let mut jobs = Vec::with_capacity(feeds.len());
+        for feed in feeds {
+            jobs.push(desk.job(feed, options).await?);
         }
-        round.holds = self.holds(&round, &states).await?;
-        for place in 0..round.feeds.len() {
-            let recent = self.recent(round.feeds[place], &round.known[place]).filter(|_| !options.force);
-            match recent {
-                Some(skipped) => round.reports.push(skipped),
-                None => round.line_up(place, self.clock.now()),
-            }
+        let holds = self.holds(&jobs, &desk).await?;
+        let (orders, mut backs) = Asking::start(self, holds, stop).parts();
+        // Nobody else gives orders, so the field ends when these are done.
+        let _ = orders.send(Order::Ask(jobs));
+        drop(orders);
+        let mut reports = Vec::new();
+        while let Some(back) = backs.recv().await {
+            let done = match back {
+                Back::Asked(answered) => desk.keep(*answered).await?.1,
+                Back::Skipped(_, skipped) => *skipped,
+                Back::ClockSet(_) => continue,
+            };
+            report(&done);
+            reports.push(done);
         }
-        round.reports.iter().for_each(&mut report);
-        self.run(&mut round, &mut report).await?;
-        let Round { feeds, changed, lines, mut reports, .. } = round;
         if !options.dry_run {
-            if !lines.is_empty() {
-                self.archive.write_all(Batch { feeds: lines, ..Batch::default() }).await?;
-            }
-            let on_the_web = |id: &FeedId| feeds.iter().any(|f| f.source.id == *id && f.source.public_url().is_some());
-            for (feed, state) in changed.iter().filter(|(feed, _)| on_the_web(feed)) {
-                states.put(feed, state);
-            }
-            self.index.put_feed_states(changed).await?;
-            self.archive.put_state(states.to_text()).await?;
-            self.archive.settle().await?;
+            desk.save(true).await?;
         }
         reports.sort_by(|a, b| a.feed.cmp(&b.feed));
         Ok(reports)
     }
 
     /// Which hosts want to be left alone, also those that told another feed so.
-    async fn holds(&self, round: &Round<'_>, states: &StateFile) -> Result<Holds, PollError> {
+    async fn holds(&self, jobs: &[Job], desk: &Desk<F, I, A, C>) -> Result<Holds, PollError> {
         let mut holds = Holds::default();
-        round.known.iter().for_each(|state| holds.learn(state));
-        let polled: HashSet<&FeedId> = round.feeds.iter().map(|feed| &feed.source.id).collect();
-        let hosts: HashSet<String> = round.feeds.iter().map(|feed| fetch::host(&feed.source.url)).collect();
+        jobs.iter().for_each(|job| holds.learn(&job.state));
+        let polled: HashSet<&FeedId> = jobs.iter().map(Job::id).collect();
+        let hosts: HashSet<String> = jobs.iter().map(|job| fetch::host(&job.feed.source.url)).collect();
         for feed in &self.config.feeds {
             if !polled.contains(&feed.source.id) && hosts.contains(&fetch::host(&feed.source.url)) {
-                holds.learn(&self.feed_state(feed, states).await?);
+                holds.learn(&desk.state(feed).await?);
             }
         }
         Ok(holds)
@@ -163,24 +173,7 @@ where
     /// When a feed is asked next; `None` when its schedule has no run left.
     pub async fn wake(&self, feed: &Feed) -> Result<Option<Wake>, PollError> {
         let state = self.feed_state(feed, &StateFile::parse(None)).await?;
-        let now = self.clock.now();
-        let closed = Holds::default().open(address::of(&feed.source, &state), &state, now).err();
-        let past = Past { polled: state.last_try(), failures: state.failures, closed, pace: state.pace };
-        let runs = Runs::of(feed.source.id.as_str(), &feed.schedule);
-        // A file of the operator's disk needs no sparing.
-        let min_interval = if feed.source.is_file() { Duration::ZERO } else { self.config.fetch.min_interval };
-        Ok(pace::next(runs, &past, min_interval, now))
-    }
-
-    /// The report of a feed whose last poll is less than `min_interval` ago.
-    fn recent(&self, feed: &Feed, state: &FeedState) -> Option<FeedReport> {
-        let polled = state.polled.filter(|_| !feed.source.is_file())?;
-        let (now, min_interval) = (self.clock.now(), self.config.fetch.min_interval);
-        // A last poll in the future is a clock that was set back, no reason to wait.
-        let since = u64::try_from(now.millis() - polled).ok().map(Duration::from_millis)?;
-        let wait = min_interval.checked_sub(since).filter(|wait| !wait.is_zero())?;
-        let reason = format!("polled {} s ago; again in {} s, or with --force", since.as_secs(), wait.as_secs());
-        Some(FeedReport::skipped(&feed.source.id, reason, pace::later(now, wait)))
+        Ok(job::wake(feed, &state, self.config.fetch.min_interval, self.clock.now()))
     }
 }
 

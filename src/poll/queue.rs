@@ -42,6 +42,12 @@ impl Queue {
         }
     }
 
+    /// Takes other limits, from the next feeds on.
+    pub(super) fn set_limits(&mut self, per_host: usize, delay: Duration) {
+        self.per_host = per_host.max(1);
+        self.delay = delay;
+    }
+
     /// Puts a feed behind the others of its host.
     pub(super) fn push(&mut self, host: &str, feed: usize) {
         let number = *self.names.entry(host.to_owned()).or_insert(self.hosts.len());
@@ -101,7 +107,8 @@ impl Queue {
     }
 
     /// True when no feed waits.
-    pub(super) fn is_empty(&self) -> bool {
+    #[cfg(test)]
+    fn is_empty(&self) -> bool {
         self.waiting == 0
     }
 

@@ -1,0 +1,90 @@
+//! A feed on its way between those who ask and those who keep.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::address::{self, Holds};
+use super::document::Asked;
+use super::report::FeedReport;
+use super::{Options, why_closed};
+use crate::config::Feed;
+use crate::index::FeedState;
+use crate::model::{FeedId, Timestamp};
+use crate::pace::{self, Past, Runs, Wake};
+
+/// A feed that is to be asked, with what is remembered of it.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// The feed.
+    pub feed: Arc<Feed>,
+    /// What is remembered of it.
+    pub state: FeedState,
+    /// How it is asked.
+    pub options: Options,
+    /// When it was last asked, by a clock that nobody sets.
+    pub(super) asked: Option<Instant>,
+}
+
+impl Job {
+    /// A feed as it is asked at its times.
+    pub fn new(feed: Arc<Feed>, state: FeedState) -> Self {
+        Self { feed, state, options: Options::default(), asked: None }
+    }
+
+    pub(super) fn id(&self) -> &FeedId {
+        &self.feed.source.id
+    }
+
+    /// When it is asked next; `None` when its schedule has no run left.
+    pub(super) fn wake(&self, min_interval: Duration, now: Timestamp) -> Option<Wake> {
+        wake(&self.feed, &self.state, min_interval, now)
+    }
+
+    /// The report of a feed whose last poll is less than `min_interval` ago.
+    pub(super) fn recent(&self, min_interval: Duration, now: Timestamp) -> Option<FeedReport> {
+        let polled = self.state.polled.filter(|_| !self.feed.source.is_file() && !self.options.force)?;
+        // A last poll in the future is a clock that was set back, no reason to wait.
+        let since = u64::try_from(now.millis() - polled).ok().map(Duration::from_millis)?;
+        let wait = min_interval.checked_sub(since).filter(|wait| !wait.is_zero())?;
+        let reason = format!("polled {} s ago; again in {} s, or with --force", since.as_secs(), wait.as_secs());
+        Some(FeedReport::skipped(self.id(), reason, pace::later(now, wait)))
+    }
+
+    pub(super) fn closed(&self, wake: Wake) -> FeedReport {
+        FeedReport::skipped(self.id(), why_closed(wake), wake.at)
+    }
+}
+
+/// When a feed is asked next; `None` when its schedule has no run left.
+pub(super) fn wake(feed: &Feed, state: &FeedState, min_interval: Duration, now: Timestamp) -> Option<Wake> {
+    let closed = Holds::default().open(address::of(&feed.source, state), state, now).err();
+    let past = Past { polled: state.last_try(), failures: state.failures, closed, pace: state.pace.clone() };
+    let runs = Runs::of(feed.source.id.as_str(), &feed.schedule);
+    // A file of the operator's disk needs no sparing.
+    let min_interval = if feed.source.is_file() { Duration::ZERO } else { min_interval };
+    pace::next(runs, &past, min_interval, now)
+}
+
+/// What comes back for a feed.
+#[derive(Debug)]
+pub enum Back {
+    /// It was asked.
+    Asked(Box<Answered>),
+    /// It may not be asked yet.
+    Skipped(Box<Job>, Box<FeedReport>),
+    /// The machine's clock was set by so many milliseconds; what waits was planned anew.
+    ClockSet(i64),
+}
+
+/// A feed that was asked, and what that came to.
+#[derive(Debug)]
+pub struct Answered {
+    pub(super) job: Job,
+    pub(super) asked: Asked,
+    /// How long fetching and reading took.
+    pub(super) took: Duration,
+    /// How long it had waited for its host's turn and for a slot.
+    pub(super) waited: Duration,
+}
