@@ -3,18 +3,19 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Instant;
 
 use crate::archive::{Archive, FolderArchive};
 use crate::clock::{Clock, SystemClock};
 use crate::config::append::{self, NewFeed};
 use crate::config::{self, Config, Feed, Problem, Source};
-use crate::daemon::{self, DaemonError};
+use crate::control::{Client, Command, ControlError, Line};
+use crate::daemon::{self, DaemonError, Edges};
 use crate::disk::{Disk, LocalDisk};
 use crate::fetch::{FetchError, Fetcher, Limits, MinRate};
 use crate::index::{Damage, IndexError, SledIndex};
-use crate::maintain::forget::{self, ForgetError};
+use crate::maintain::forget::ForgetError;
 use crate::maintain::heal;
 use crate::maintain::import::{self, ImportError, Imported};
 use crate::maintain::ingest::{self, IngestError};
@@ -31,6 +32,7 @@ use crate::publish::{self, PublishError, Publisher};
 use crate::read::list;
 use crate::schedule::Spread;
 use crate::site::Site;
+use crate::takedown::{self, TakedownError};
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -80,6 +82,34 @@ pub enum AppError {
     /// An entry could not be found or forgotten.
     #[error(transparent)]
     Forget(#[from] ForgetError),
+    /// A takedown stopped.
+    #[error(transparent)]
+    Takedown(#[from] TakedownError),
+    /// The control socket.
+    #[error(transparent)]
+    Control(#[from] ControlError),
+    /// Another process has the index open.
+    #[error("`{}` is in use by another feedmill (pid {pid}){}", index.display(), if *answers {
+        "; it is a daemon that does not do this: stop it first".to_owned()
+    } else {
+        format!(" that does not answer on `{}`; wait for it or stop it", socket.display())
+    })]
+    Held {
+        /// `storage.index`.
+        index: PathBuf,
+        /// The other process.
+        pid: String,
+        /// `server.socket`.
+        socket: PathBuf,
+        /// It answers on the socket.
+        answers: bool,
+    },
+    /// Nobody is there to be asked.
+    #[error("no daemon answers on `{}`; one that starts reads the config as it is then", socket.display())]
+    NoDaemon {
+        /// `server.socket`.
+        socket: PathBuf,
+    },
     /// The check stopped.
     #[error(transparent)]
     Verify(#[from] VerifyError),
@@ -136,7 +166,9 @@ impl AppError {
     pub fn exit_code(&self) -> u8 {
         match self {
             Self::Config(_) => 3,
+            Self::Control(ControlError::Refused { code, .. }) => *code,
             Self::Unknown { .. } | Self::Directory { .. } | Self::Forget(ForgetError::Unknown(_)) => 2,
+            Self::Takedown(error) if error.is_unknown() => 2,
             _ => 1,
         }
     }
@@ -211,6 +243,9 @@ impl App {
         options: Options,
         mut report: impl FnMut(&FeedReport),
     ) -> Result<Polled, AppError> {
+        if let Some(daemon) = self.running()? {
+            return self.poll_beside(daemon, names, options, report);
+        }
         let start = Instant::now();
         let feeds = self.feeds(names)?;
         // Where nothing was ever polled, a dry run remembers in a place that goes with it.
@@ -243,8 +278,59 @@ impl App {
         Ok(done)
     }
 
+    /// The daemon that holds the data, if one does.
+    fn running(&self) -> Result<Option<Client>, AppError> {
+        Ok(Client::connect(&self.config.server.socket, &self.config.storage.archive)?)
+    }
+
+    /// Lets the daemon poll, and shows its progress.
+    fn poll_beside(
+        &self,
+        daemon: Client,
+        names: &[String],
+        options: Options,
+        mut report: impl FnMut(&FeedReport),
+    ) -> Result<Polled, AppError> {
+        let Options { force, dry_run } = options;
+        let mut done = Polled::default();
+        let command = Command::Poll { feeds: names.to_vec(), force, dry_run };
+        let last = daemon.ask(&command, |line| {
+            if let Line::Report(polled) = line {
+                let polled = FeedReport::from(polled);
+                report(&polled);
+                done.reports.push(polled);
+            }
+        })?;
+        if let Line::Polled { unreadable, seconds } = last {
+            (done.unreadable, done.seconds) = (unreadable, seconds);
+        }
+        done.reports.sort_by(|a, b| a.feed.cmp(&b.feed));
+        Ok(done)
+    }
+
+    /// Lets the daemon do something that ends with a text.
+    fn text_beside(daemon: Client, command: &Command) -> Result<String, AppError> {
+        match daemon.ask(command, |_| {})? {
+            Line::Text { text } => Ok(text),
+            _ => Ok(String::new()),
+        }
+    }
+
+    /// Lets the running daemon read its config again; says what that brought.
+    pub fn reload(&self) -> Result<String, AppError> {
+        match self.running()? {
+            Some(daemon) => Self::text_beside(daemon, &Command::Reload),
+            None => Err(AppError::NoDaemon { socket: self.config.server.socket.clone() }),
+        }
+    }
+
     /// Rebuilds the published files of these topics, or of all.
     pub fn publish(&self, names: &[String]) -> Result<publish::Outcome, AppError> {
+        if let Some(daemon) = self.running()? {
+            let last = daemon.ask(&Command::Publish { topics: names.to_vec() }, |_| {})?;
+            let Line::Published { changed, unreadable } = last else { return Ok(publish::Outcome::default()) };
+            return Ok(publish::Outcome { changed, unreadable });
+        }
         let topics = self.topics(names)?;
         self.with_poller(true, async |poller| {
             heal(poller).await?;
@@ -349,6 +435,9 @@ impl App {
 
     /// Tells which entry an address or a post is, and why.
     pub fn explain(&self, what: &str) -> Result<String, AppError> {
+        if let Some(daemon) = self.running()? {
+            return Self::text_beside(daemon, &Command::Explain { what: what.to_owned() });
+        }
         self.with_poller(false, async |poller| {
             heal(poller).await?;
             Ok(explain::entry(&*poller.index, &*poller.archive, what).await?)
@@ -357,18 +446,13 @@ impl App {
 
     /// Takes an entry down; says which post that was.
     pub fn forget(&self, what: &str, reason: &str) -> Result<String, AppError> {
+        if let Some(daemon) = self.running()? {
+            let command = Command::Forget { what: what.to_owned(), reason: reason.to_owned() };
+            return Self::text_beside(daemon, &command);
+        }
         self.with_poller(true, async |poller| {
             heal(poller).await?;
-            let now = poller.clock.now();
-            let found = forget::entry(&*poller.index, &*poller.archive, &self.config, what, reason, now).await?;
-            // The ledger has grown by a line that the index knows.
-            ingest::catch_up(&*poller.index, &*poller.archive, &self.config, |_, _| {}).await?;
-            poller.archive.settle().await.map_err(PollError::from)?;
-            let site = self.site();
-            let publisher = publisher(poller, &site);
-            publisher.strike_everywhere(&found, now).await?;
-            publisher.topics(&self.config.topics, false, now).await?;
-            Ok(found.record.path)
+            Ok(takedown::entry(poller, &self.site(), what, reason).await?)
         })
     }
 
@@ -400,13 +484,23 @@ impl App {
     }
 
     /// Polls and serves until a signal says stop.
-    pub fn daemon(&self, say: impl Fn(String) + Send + Sync) -> Result<(), AppError> {
-        self.with_poller(true, async |poller| {
-            for line in heal(poller).await? {
-                say(line);
-            }
-            Ok(daemon::run(poller, &self.site(), &say).await?)
-        })
+    pub fn daemon(&self) -> Result<(), AppError> {
+        let runtime = runtime()?;
+        let done = runtime.block_on(async {
+            // What turns out damaged here is opened anew without it, as later on.
+            let edges = LocalEdges { path: self.path.clone(), damage: Mutex::default() };
+            let poller = match edges.open_app(self).await {
+                Err(error) if edges.has_damage() => {
+                    tracing::warn!("{error}");
+                    edges.open_app(self).await?
+                }
+                opened => opened?,
+            };
+            Ok(daemon::run(edges, poller, self.site()).await?)
+        });
+        // Nobody waits for a thread that hangs in a disk.
+        runtime.shutdown_background();
+        done
     }
 
     /// When each feed is polled next, and what the topics match.
@@ -533,9 +627,10 @@ impl App {
         }
         let limits = self.limits();
         let index = match std::env::current_exe() {
-            Ok(program) => SledIndex::open_guarded(index, program, damage)?,
-            Err(_) => SledIndex::open(index)?,
+            Ok(program) => SledIndex::open_guarded(index, program, damage),
+            Err(_) => SledIndex::open(index),
         };
+        let index = index.map_err(|error| self.held(error))?;
         Ok(Poller {
             config: Arc::clone(&self.config),
             fetch: Arc::new(Fetcher::new(&limits)?),
@@ -543,6 +638,17 @@ impl App {
             archive: Arc::new(archive),
             clock: Arc::new(SystemClock),
         })
+    }
+
+    /// Tells more of whoever has the index open.
+    fn held(&self, error: IndexError) -> AppError {
+        match error {
+            IndexError::InUse { path: index, pid } => {
+                let socket = self.config.server.socket.clone();
+                AppError::Held { index, pid, socket, answers: matches!(self.running(), Ok(Some(_))) }
+            }
+            error => error.into(),
+        }
     }
 
     fn limits(&self) -> Limits {
@@ -563,6 +669,68 @@ impl App {
 
     fn site(&self) -> Site {
         Site::new(self.config.storage.public.clone())
+    }
+}
+
+/// How the daemon's parts are made, and made again.
+struct LocalEdges {
+    /// The main config file.
+    path: PathBuf,
+    /// What of the index cannot be believed.
+    damage: Mutex<Damage>,
+}
+
+impl LocalEdges {
+    async fn open_app(&self, app: &App) -> Result<LocalPoller, AppError> {
+        let damage = self.damage.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let poller = app.poller(true, &app.config.storage.index, &damage)?;
+        match heal(&poller).await {
+            Ok(said) => {
+                said.iter().for_each(|line| tracing::warn!("{line}"));
+                Ok(poller)
+            }
+            Err(error) => {
+                self.note(poller.index.damage());
+                Err(error)
+            }
+        }
+    }
+
+    fn note(&self, damage: Damage) {
+        *self.damage.lock().unwrap_or_else(PoisonError::into_inner) = damage;
+    }
+
+    fn has_damage(&self) -> bool {
+        !self.damage.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+}
+
+impl Edges for LocalEdges {
+    type Fetch = Fetcher;
+    type Index = SledIndex;
+    type Archive = FolderArchive;
+    type Clock = SystemClock;
+
+    fn close(&self, poller: LocalPoller) {
+        self.note(poller.index.damage());
+    }
+
+    async fn open(&self, config: Arc<Config>) -> Result<LocalPoller, String> {
+        let app = App { config, path: self.path.clone() };
+        self.open_app(&app).await.map_err(|error| error.to_string())
+    }
+
+    fn config(&self) -> Result<Arc<Config>, Vec<String>> {
+        match App::load(Some(self.path.clone())) {
+            Ok(app) => Ok(app.config),
+            Err(AppError::Config(problems)) => Err(problems.iter().map(ToString::to_string).collect()),
+            Err(error) => Err(vec![error.to_string()]),
+        }
+    }
+
+    fn fetcher(&self, config: &Config) -> Result<Arc<Fetcher>, String> {
+        let app = App { config: Arc::new(config.clone()), path: self.path.clone() };
+        Fetcher::new(&app.limits()).map(Arc::new).map_err(|error| error.to_string())
     }
 }
 

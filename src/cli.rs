@@ -8,6 +8,7 @@ use clap::{Args, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::app::{self, App, AppError, Import};
+use crate::control::ControlError;
 use crate::poll::{FeedReport, Options, Outcome};
 use crate::{index, maintain};
 
@@ -37,6 +38,8 @@ enum Command {
     Poll(PollArgs),
     /// Poll every feed at its times and serve the published files until stopped.
     Daemon,
+    /// Let the running daemon read its config again; it keeps the old one and says why, if the new one has problems.
+    Reload,
     /// Rebuild the published files from the archive.
     Publish {
         /// Topics to publish [default: all].
@@ -146,7 +149,19 @@ pub fn run(cli: Cli) -> ExitCode {
 fn dispatch(app: &App, command: Command, volume: Volume) -> Result<ExitCode, AppError> {
     match command {
         Command::Poll(args) => poll(app, &args, volume),
-        Command::Daemon => app.daemon(|line| say(volume, Volume::Normal, &line)).map(|()| ExitCode::SUCCESS),
+        Command::Daemon => {
+            tracing_subscriber::fmt()
+                .with_target(false)
+                .without_time()
+                .with_ansi(false)
+                .with_writer(std::io::stderr)
+                .init();
+            app.daemon().map(|()| ExitCode::SUCCESS)
+        }
+        Command::Reload => {
+            say(volume, Volume::Normal, &app.reload()?);
+            Ok(ExitCode::SUCCESS)
+        }
         Command::Publish { topics } => {
             let outcome = app.publish(&topics)?;
             warn_all(&outcome.unreadable);
@@ -431,6 +446,8 @@ fn say_error(error: &AppError) {
         }
         let count = counted(problems.len(), "problem");
         let _ = writeln!(std::io::stderr().lock(), "{count} in the config; nothing was started");
+    } else if let AppError::Control(ControlError::Refused { texts, .. }) = error {
+        texts.iter().for_each(|text| label(anstyle::AnsiColor::Red, "error", text));
     } else {
         label(anstyle::AnsiColor::Red, "error", &error.to_string());
     }

@@ -27,7 +27,9 @@ pub mod keep;
 pub mod maintain;
 pub mod poll;
 pub mod publish;
+pub mod takedown;
 // Floor 4: what lives long.
+pub mod control;
 pub mod daemon;
 pub mod serve;
 // Floor 5: the program.

@@ -30,6 +30,8 @@ const FLOORS: &[(&str, u8)] = &[
     ("maintain", 3),
     ("poll", 3),
     ("publish", 3),
+    ("takedown", 3),
+    ("control", 4),
     ("daemon", 4),
     ("serve", 4),
     ("app", 5),

@@ -173,18 +173,15 @@ impl Day {
     }
 
     /// The daemon runs until a second of the day.
-    async fn run_until(&self, second: u64) -> Vec<String> {
+    async fn run_until(&self, second: u64) {
         let (sender, stop) = Stop::new();
         let site = Site::new(self.home.path().join("public"));
-        let said = Mutex::new(Vec::new());
-        let say = |line: String| said.lock().expect("said").push(line);
         let end = async {
             tokio::time::sleep_until(self.poller.fetch.start + Duration::from_secs(second)).await;
             let _ = sender.send(true);
         };
-        let (done, ()) = tokio::join!(daemon::rounds(&self.poller, &site, stop, &say), end);
+        let (done, ()) = tokio::join!(daemon::work(&self.poller, &site, &stop), end);
         done.expect("a day without trouble");
-        said.into_inner().expect("said")
     }
 
     fn titles(&self) -> BTreeSet<String> {

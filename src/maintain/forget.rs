@@ -24,6 +24,13 @@ pub enum ForgetError {
     Index(#[from] IndexError),
 }
 
+impl ForgetError {
+    /// True when nothing is known under the name given.
+    pub fn is_unknown(&self) -> bool {
+        matches!(self, Self::Unknown(_))
+    }
+}
+
 /// The entry that an address or a path of a post means.
 pub async fn find<I: Index>(index: &I, what: &str) -> Result<Option<Found>, IndexError> {
     if let Some(canonical) = Url::parse(what).ok().as_ref().and_then(canonical_url) {

@@ -17,7 +17,7 @@ use super::document::{Asked, Asker, FeedError};
 use super::job::{Answered, Back, Job};
 use super::queue::Queue;
 use super::timetable::Timetable;
-use super::{FeedReport, Stop};
+use super::{FeedReport, Options, Stop};
 use crate::clock::Clock;
 use crate::config::Fetch as Limits;
 use crate::fetch::{self, Fetch};
@@ -260,6 +260,7 @@ impl<F: Fetch + 'static, C: Clock + 'static> Field<F, C> {
     }
 
     fn pass(&mut self, job: Job, report: FeedReport) {
+        let job = Job { options: Options::default(), ..job };
         self.passed.push(Back::Skipped(Box::new(job), Box::new(report)));
     }
 

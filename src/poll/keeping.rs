@@ -108,10 +108,10 @@ where
 
     /// Keeps what a feed brought: files, then records. Its state follows when it is saved.
     pub async fn keep(&mut self, answered: Answered) -> Result<(Job, FeedReport), PollError> {
-        let Answered { mut job, asked, took, .. } = answered;
+        let Answered { mut job, asked, took, waited } = answered;
         let (feed, now) = (Arc::clone(&job.feed), self.poller.clock.now());
         let mut state = job.state.clone();
-        let mut report = FeedReport { took, ..FeedReport::new(&feed.source.id, Outcome::Failed) };
+        let mut report = FeedReport { took, waited, ..FeedReport::new(&feed.source.id, Outcome::Failed) };
         // What the guard refused never reached the publisher.
         if asked.answered.is_some() || asked.failed.iter().any(|(_, error)| error.was_asked()) {
             state.polled = Some(now.millis());

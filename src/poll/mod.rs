@@ -170,6 +170,11 @@ where
         }
     }
 
+    /// When a feed is asked next, by what its job knows.
+    pub fn next(&self, job: &Job) -> Option<Wake> {
+        job.wake(self.config.fetch.min_interval, self.clock.now())
+    }
+
     /// When a feed is asked next; `None` when its schedule has no run left.
     pub async fn wake(&self, feed: &Feed) -> Result<Option<Wake>, PollError> {
         let state = self.feed_state(feed, &StateFile::parse(None)).await?;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::model::{FeedId, Timestamp};
 
 /// How a poll of one feed ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// It answered with a document that was read.
@@ -16,6 +16,18 @@ pub enum Outcome {
     Skipped,
     /// It brought nothing; `error` says why.
     Failed,
+}
+
+impl Outcome {
+    /// As `--json` and logs name it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Polled => "polled",
+            Self::NotModified => "not_modified",
+            Self::Skipped => "skipped",
+            Self::Failed => "failed",
+        }
+    }
 }
 
 /// What one feed brought.
@@ -52,6 +64,9 @@ pub struct FeedReport {
     /// How long fetching and reading took.
     #[serde(skip)]
     pub took: Duration,
+    /// How long it had waited for its host's turn and a slot before.
+    #[serde(skip)]
+    pub waited: Duration,
 }
 
 impl FeedReport {
@@ -92,6 +107,7 @@ impl FeedReport {
             again: None,
             repairs: None,
             took: Duration::ZERO,
+            waited: Duration::ZERO,
         }
     }
 }

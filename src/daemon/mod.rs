@@ -1,0 +1,263 @@
+//! Every feed at its times, the published files over HTTP, and answers to the operator, until a signal says stop.
+//!
+//! Four things run side by side: those who ask feeds (`poll::Asking`), the work on what comes back (`work`), the server, and
+//! the control socket (`talk`). They meet in [`House`].
+
+mod request;
+mod talk;
+mod work;
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::pin::pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, watch};
+use tokio::time::{sleep, timeout};
+
+use self::request::Request;
+use self::work::Work;
+use crate::archive::{Archive, ArchiveError};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::control::{ControlError, Socket};
+use crate::fetch::Fetch;
+use crate::index::Index;
+use crate::poll::{PollError, Poller, Stop};
+use crate::publish::PublishError;
+use crate::serve;
+use crate::site::Site;
+use crate::takedown::TakedownError;
+
+/// Why the daemon stopped, or its work did.
+#[derive(Debug, thiserror::Error)]
+pub enum DaemonError {
+    /// The address cannot be listened on.
+    #[error("`{address}` cannot be listened on: {cause}; change `server.listen`, or stop what uses it")]
+    Listen {
+        /// `server.listen`.
+        address: SocketAddr,
+        /// The system's words.
+        cause: std::io::Error,
+    },
+    /// The control socket.
+    #[error(transparent)]
+    Control(#[from] ControlError),
+    /// Signals cannot be waited for.
+    #[error("signals cannot be waited for: {0}")]
+    Signals(std::io::Error),
+    /// A second signal came before the first was done.
+    #[error("stopped at once by a second signal; what was under way is mended at the next start")]
+    Twice,
+    /// A poll stopped.
+    #[error(transparent)]
+    Poll(#[from] PollError),
+    /// The archive.
+    #[error(transparent)]
+    Archive(#[from] ArchiveError),
+    /// Publishing stopped.
+    #[error(transparent)]
+    Publish(#[from] PublishError),
+    /// A takedown stopped.
+    #[error(transparent)]
+    Takedown(#[from] TakedownError),
+}
+
+/// After the first signal, so long for what is under way; the machine's own patience is often ten seconds.
+const LAST_WORK: Duration = Duration::from_secs(8);
+/// Between two attempts to go on after trouble with the disk.
+const REST: [Duration; 4] =
+    [Duration::from_secs(5), Duration::from_secs(30), Duration::from_mins(1), Duration::from_mins(5)];
+/// Requests that wait for the work to take them.
+const REQUESTS: usize = 16;
+
+/// What a daemon is made of, and how it is made anew.
+pub trait Edges: Send + Sync + 'static {
+    /// Where bytes come from.
+    type Fetch: Fetch + 'static;
+    /// What is remembered.
+    type Index: Index + 'static;
+    /// What is kept.
+    type Archive: Archive + 'static;
+    /// What time it is.
+    type Clock: Clock + 'static;
+
+    /// Takes note of what is wrong with a poller's edges, and closes them.
+    fn close(&self, poller: PollerOf<Self>);
+
+    /// Opens archive and index again, and mends them; or says in a sentence why it cannot be done.
+    fn open(&self, config: Arc<Config>) -> impl Future<Output = Result<PollerOf<Self>, String>>;
+
+    /// Reads the config again; what is wrong with it, as sentences.
+    fn config(&self) -> Result<Arc<Config>, Vec<String>>;
+
+    /// What fetches by this config.
+    fn fetcher(&self, config: &Config) -> Result<Arc<Self::Fetch>, String>;
+}
+
+/// The poller over a daemon's edges.
+pub type PollerOf<E> = Poller<<E as Edges>::Fetch, <E as Edges>::Index, <E as Edges>::Archive, <E as Edges>::Clock>;
+
+/// What all parts of the daemon know.
+pub(crate) struct House<E: Edges> {
+    edges: E,
+    site: Site,
+    /// What is polled now; `None` while archive and index are opened again.
+    poller: watch::Sender<Option<PollerOf<E>>>,
+    /// Why nothing can be kept at the moment.
+    trouble: watch::Sender<Option<String>>,
+    requests: mpsc::Sender<Request<E::Fetch>>,
+}
+
+/// Runs until SIGTERM or SIGINT.
+pub async fn run<E: Edges>(edges: E, poller: PollerOf<E>, site: Site) -> Result<(), DaemonError> {
+    let config = Arc::clone(&poller.config);
+    let address = config.server.listen;
+    let socket = Socket::listen(&config.server.socket)?;
+    let listener = TcpListener::bind(address).await.map_err(|cause| DaemonError::Listen { address, cause })?;
+    let address = listener.local_addr().unwrap_or(address);
+    let mut signals = Signals::new()?;
+    let (stopper, stop) = Stop::new();
+    let (requests, asked) = mpsc::channel(REQUESTS);
+    let (poller, trouble) = (watch::Sender::new(Some(poller)), watch::Sender::new(None));
+    let house = Arc::new(House { edges, site, poller, trouble, requests });
+    let mut stopped = stop.clone();
+    let server = serve::run(listener, config.storage.public.clone(), async move { stopped.wait().await });
+    let server = tokio::spawn(server);
+    let talk = tokio::spawn(talk::listen(socket, Arc::clone(&house), stop.clone()));
+    let feeds = config.feeds.iter().filter(|feed| feed.enabled).count();
+    tracing::info!("serving `{}` on http://{address}/, polling {feeds} feeds", config.storage.public.display());
+    let mut work = pin!(keep_working(&house, asked, stop));
+    loop {
+        tokio::select! {
+            told = signals.next() => match told {
+                Told::Stop => break,
+                Told::Reload => talk::reload_by_signal(&house).await,
+            },
+            // It only ends when it was told to.
+            done = work.as_mut() => return done,
+        }
+    }
+    tracing::info!("stopping: nothing new is begun, what is under way is finished");
+    let _ = stopper.send(true);
+    let last_work = timeout(LAST_WORK, async {
+        let done = work.await;
+        let _ = tokio::join!(server, talk);
+        done
+    });
+    let done = tokio::select! {
+        done = last_work => done,
+        () = signals.stop() => return Err(DaemonError::Twice),
+    };
+    match done {
+        Ok(done) => done?,
+        Err(_) => tracing::warn!("something under way took too long; what is half done is mended at the next start"),
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// What a signal says.
+enum Told {
+    Stop,
+    Reload,
+}
+
+/// The signals that the daemon knows.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+    hang_up: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self, DaemonError> {
+        let of = |kind| signal(kind).map_err(DaemonError::Signals);
+        Ok(Self {
+            terminate: of(SignalKind::terminate())?,
+            interrupt: of(SignalKind::interrupt())?,
+            hang_up: of(SignalKind::hangup())?,
+        })
+    }
+
+    async fn next(&mut self) -> Told {
+        tokio::select! {
+            _ = self.terminate.recv() => Told::Stop,
+            _ = self.interrupt.recv() => Told::Stop,
+            _ = self.hang_up.recv() => Told::Reload,
+        }
+    }
+
+    async fn stop(&mut self) {
+        while !matches!(self.next().await, Told::Stop) {}
+    }
+}
+
+/// Works until it is told to stop. Where the disk or the index fails, everything is opened and mended again, as a new start
+/// would, while what is published is served on.
+async fn keep_working<E: Edges>(
+    house: &House<E>,
+    mut requests: mpsc::Receiver<Request<E::Fetch>>,
+    mut stop: Stop,
+) -> Result<(), DaemonError> {
+    let mut failures = 0;
+    loop {
+        let Some(poller) = house.poller.borrow().clone() else { return Ok(()) };
+        let began = tokio::time::Instant::now();
+        let worked = Work::run(&poller, &house.site, &house.poller, &mut requests, &stop).await;
+        let Err(error) = worked else { return Ok(()) };
+        let sentence = error.to_string();
+        tracing::error!("{sentence}");
+        house.trouble.send_replace(Some(sentence));
+        failures = if began.elapsed() > REST[REST.len() - 1] { 0 } else { failures };
+        // A reload may have brought another one since.
+        let poller = house.poller.send_replace(None).unwrap_or(poller);
+        let config = Arc::clone(&poller.config);
+        house.edges.close(poller);
+        loop {
+            let rest = REST[failures.min(REST.len() - 1)];
+            failures += 1;
+            tracing::warn!("nothing can be kept at the moment; next try in {} s", rest.as_secs());
+            tokio::select! {
+                () = stop.wait() => return Ok(()),
+                () = refuse(&mut requests, house) => {}
+                () = sleep(rest) => {}
+            }
+            match house.edges.open(Arc::clone(&config)).await {
+                Ok(poller) => {
+                    house.poller.send_replace(Some(poller));
+                    house.trouble.send_replace(None);
+                    break;
+                }
+                Err(sentence) => {
+                    tracing::error!("{sentence}");
+                    house.trouble.send_replace(Some(sentence));
+                }
+            }
+        }
+    }
+}
+
+/// Nobody waits for work that cannot be done.
+async fn refuse<E: Edges>(requests: &mut mpsc::Receiver<Request<E::Fetch>>, house: &House<E>) {
+    while let Some(Request { answer, .. }) = requests.recv().await {
+        let trouble = house.trouble.borrow().clone().unwrap_or_default();
+        answer.failed(&format!("the daemon cannot do anything at the moment: {trouble}"), 1);
+    }
+    std::future::pending::<()>().await;
+}
+
+/// Polls, publishes and gives feeds back until it is told to stop: all that the daemon does but serve and answer.
+pub async fn work<F, I, A, C>(poller: &Poller<F, I, A, C>, site: &Site, stop: &Stop) -> Result<(), DaemonError>
+where
+    F: Fetch + 'static,
+    I: Index + 'static,
+    A: Archive + 'static,
+    C: Clock + 'static,
+{
+    let (_requests, mut asked) = mpsc::channel(1);
+    Work::run(poller, site, &watch::Sender::new(None), &mut asked, stop).await
+}

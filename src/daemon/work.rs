@@ -1,0 +1,375 @@
+//! What the daemon does with feeds that come back: one after the other it keeps them, gives them their next time, publishes
+//! what changed, and answers the operator. Whatever writes to archive, index or public files happens here, so that nothing
+//! of it overlaps.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{mpsc, watch};
+use tokio::time::{Instant, sleep_until};
+
+use super::DaemonError;
+use super::request::{Answer, Request, Work as Asked};
+use crate::archive::Archive;
+use crate::clock::Clock;
+use crate::config::{Config, Feed};
+use crate::fetch::Fetch;
+use crate::index::Index;
+use crate::model::{FeedId, Topic};
+use crate::pace::{Wake, Why};
+use crate::poll::{Asking, Back, Desk, FeedReport, Job, Load, Options, Order, Orders, PollError, Poller, Stop};
+use crate::publish::{self, PublishError, Publisher};
+use crate::site::Site;
+use crate::takedown;
+
+/// States of feeds are stored together, so long after the first.
+const SAVE: Duration = Duration::from_secs(1);
+/// What a clone of the archive needs is one file; with thousands of feeds it is not written anew for each of them.
+const SAVE_ALL: Duration = Duration::from_mins(1);
+/// Published when nothing came for so long …
+const QUIET: Duration = Duration::from_secs(2);
+/// … or so long after the first thing that came.
+const PATIENCE: Duration = Duration::from_secs(30);
+/// Publishing takes at most this part of the time.
+const SHARE: u32 = 4;
+/// After that it goes on, however long it takes.
+const LONGEST_REST: Duration = Duration::from_mins(5);
+
+/// The daemon at work.
+pub(super) struct Work<F, I, A, C> {
+    desk: Desk<F, I, A, C>,
+    site: Site,
+    orders: Orders<F>,
+    /// Enabled feeds of the config.
+    feeds: HashMap<FeedId, Arc<Feed>>,
+    rounds: Vec<Round>,
+    save_at: Option<Instant>,
+    save_all_at: Option<Instant>,
+    news: News,
+    poller: watch::Sender<Option<Poller<F, I, A, C>>>,
+    stop: Stop,
+}
+
+/// Feeds that somebody asked to be polled.
+struct Round {
+    pending: HashMap<FeedId, Options>,
+    answer: Answer,
+    started: Instant,
+}
+
+/// What was kept and is not published yet.
+struct News {
+    first: Option<Instant>,
+    last: Instant,
+    not_before: Instant,
+}
+
+impl News {
+    fn came(&mut self) {
+        self.last = Instant::now();
+        self.first.get_or_insert(self.last);
+    }
+
+    /// When to publish.
+    fn due(&self, load: Load) -> Option<Instant> {
+        let first = self.first?;
+        let is_idle = load == Load::default();
+        let at = if is_idle { self.last } else { (self.last + QUIET).min(first + PATIENCE) };
+        Some(at.max(self.not_before))
+    }
+}
+
+impl<F, I, A, C> Work<F, I, A, C>
+where
+    F: Fetch + 'static,
+    I: Index,
+    A: Archive,
+    C: Clock + 'static,
+{
+    /// Polls, publishes and answers until it is told to stop; then what was answered is kept, and all is stored.
+    pub(super) async fn run(
+        poller: &Poller<F, I, A, C>,
+        site: &Site,
+        current: &watch::Sender<Option<Poller<F, I, A, C>>>,
+        requests: &mut mpsc::Receiver<Request<F>>,
+        stop: &Stop,
+    ) -> Result<(), DaemonError> {
+        let (halt, halted) = Stop::new();
+        let asking = Asking::begin(poller, halted);
+        let mut load = asking.load();
+        let (orders, mut backs) = asking.parts();
+        let now = Instant::now();
+        let mut work = Self {
+            desk: Desk::open(poller.clone()).await?,
+            site: site.clone(),
+            orders,
+            feeds: enabled(&poller.config),
+            rounds: Vec::new(),
+            save_at: None,
+            save_all_at: None,
+            news: News { first: Some(now), last: now, not_before: now },
+            poller: current.clone(),
+            stop: stop.clone(),
+        };
+        let done = work.until_stopped(&mut backs, &mut load, requests, &halt).await;
+        // Also where something went wrong: nobody keeps what would come.
+        let _ = halt.send(true);
+        done
+    }
+
+    async fn until_stopped(
+        &mut self,
+        backs: &mut mpsc::Receiver<Back>,
+        load: &mut watch::Receiver<Load>,
+        requests: &mut mpsc::Receiver<Request<F>>,
+        halt: &watch::Sender<bool>,
+    ) -> Result<(), DaemonError> {
+        let jobs = self.all_jobs().await?;
+        self.orders.send(Order::Wait(jobs));
+        let (mut stop, mut is_stopping) = (self.stop.clone(), false);
+        loop {
+            let busy = *load.borrow_and_update();
+            let publish_at = self.news.due(busy).filter(|_| !is_stopping);
+            let next = [self.save_at, self.save_all_at, publish_at].into_iter().flatten().min();
+            tokio::select! {
+                back = backs.recv() => match back {
+                    Some(back) => self.take(back).await?,
+                    None => break,
+                },
+                Some(request) = requests.recv(), if !is_stopping => self.answer(request).await?,
+                Ok(()) = load.changed() => {}
+                () = stop.wait(), if !is_stopping => {
+                    is_stopping = true;
+                    let _ = halt.send(true);
+                }
+                () = sleep_until(next.unwrap_or_else(Instant::now)), if next.is_some() => {
+                    self.save().await?;
+                    if publish_at.is_some_and(|at| at <= Instant::now()) {
+                        self.publish_news().await?;
+                    }
+                }
+            }
+        }
+        self.desk.save(true).await?;
+        Ok(())
+    }
+
+    async fn take(&mut self, back: Back) -> Result<(), DaemonError> {
+        match back {
+            Back::Asked(answered) => {
+                let (job, report) = self.desk.keep(*answered).await?;
+                log(&report);
+                if report.new + report.revised > 0 {
+                    self.news.came();
+                }
+                let now = Instant::now();
+                self.save_at.get_or_insert(now + SAVE);
+                self.save_all_at.get_or_insert(now + SAVE_ALL);
+                self.give_back(job, None).await?;
+                self.tell(&report).await?;
+            }
+            Back::Skipped(job, report) => {
+                let again = report.again.map(|at| Wake { at, why: Why::Held });
+                self.give_back(*job, again).await?;
+                self.tell(&report).await?;
+            }
+            Back::ClockSet(by) => {
+                let seconds = by / 1000;
+                tracing::warn!("the clock of this machine was set by {seconds} s; every feed got its next time anew");
+            }
+        }
+        Ok(())
+    }
+
+    /// The field gets a feed back, as the config has it now.
+    async fn give_back(&mut self, job: Job, wake: Option<Wake>) -> Result<(), PollError> {
+        let Some(feed) = self.feeds.get(&job.feed.source.id) else {
+            self.orders.send(Order::Wait(vec![(job, None)]));
+            return Ok(());
+        };
+        let job = if **feed == *job.feed { job } else { self.desk.job(feed, Options::default()).await? };
+        let wake = wake.or_else(|| self.desk.poller.next(&job));
+        self.orders.send(Order::Wait(vec![(job, wake)]));
+        Ok(())
+    }
+
+    async fn all_jobs(&self) -> Result<Vec<(Job, Option<Wake>)>, PollError> {
+        let mut jobs = Vec::with_capacity(self.feeds.len());
+        for feed in self.feeds.values() {
+            let job = self.desk.job(feed, Options::default()).await?;
+            let wake = self.desk.poller.next(&job);
+            jobs.push((job, wake));
+        }
+        Ok(jobs)
+    }
+
+    async fn save(&mut self) -> Result<(), PollError> {
+        let now = Instant::now();
+        let is_due = |at: &Option<Instant>| at.is_some_and(|at| at <= now);
+        let (some, all) = (is_due(&self.save_at), is_due(&self.save_all_at));
+        if some || all {
+            self.desk.save(all).await?;
+            self.save_at = None;
+        }
+        if all {
+            self.save_all_at = None;
+        }
+        Ok(())
+    }
+
+    async fn publish_news(&mut self) -> Result<(), PublishError> {
+        let started = Instant::now();
+        self.news.first = None;
+        let topics = self.desk.poller.config.topics.clone();
+        let done = self.publish(&topics, false).await?;
+        let rest = (started.elapsed() * SHARE).min(LONGEST_REST);
+        self.news.not_before = Instant::now() + rest;
+        match done {
+            Some(done) => done.unreadable.iter().for_each(|unreadable| tracing::warn!("{unreadable}")),
+            None => self.news.came(),
+        }
+        Ok(())
+    }
+
+    /// Publishes; `None` when it was told to stop. What was written until then is whole, and the rest stays due.
+    async fn publish(&self, topics: &[Topic], all: bool) -> Result<Option<publish::Outcome>, PublishError> {
+        let Poller { config, index, archive, clock, .. } = &self.desk.poller;
+        let publisher = Publisher { config, index: &**index, archive: &**archive, site: &self.site };
+        let mut stop = self.stop.clone();
+        tokio::select! {
+            done = publisher.topics(topics, all, clock.now()) => done.map(Some),
+            () = stop.wait() => Ok(None),
+        }
+    }
+
+    /// Tells those who wait for this feed; whoever has heard of all gets what it asked for published.
+    async fn tell(&mut self, report: &FeedReport) -> Result<(), DaemonError> {
+        for round in &mut self.rounds {
+            let is_waited_for = round.pending.keys().find(|id| id.as_str() == report.feed).cloned();
+            if let Some(id) = is_waited_for {
+                round.pending.remove(&id);
+                round.answer.report(report);
+            }
+        }
+        self.finish_rounds().await
+    }
+
+    async fn finish_rounds(&mut self) -> Result<(), DaemonError> {
+        while let Some(done) = self.rounds.iter().position(|round| round.pending.is_empty()) {
+            let round = self.rounds.remove(done);
+            let topics = self.desk.poller.config.topics.clone();
+            match self.publish(&topics, false).await? {
+                Some(published) => round.answer.polled(&published.unreadable, round.started.elapsed()),
+                None => round.answer.failed("the daemon was told to stop", 1),
+            }
+        }
+        Ok(())
+    }
+
+    async fn answer(&mut self, request: Request<F>) -> Result<(), DaemonError> {
+        let Request { what, answer } = request;
+        match what {
+            Asked::Poll { feeds, options } => self.poll(feeds, options, answer).await,
+            Asked::Publish { topics } => {
+                match self.publish(&topics, true).await? {
+                    Some(done) => answer.published(&done),
+                    None => answer.failed("the daemon was told to stop", 1),
+                }
+                Ok(())
+            }
+            Asked::Forget { what, reason } => {
+                let done = takedown::entry(&self.desk.poller, &self.site, &what, &reason).await;
+                match done {
+                    Ok(path) => answer.text(&path),
+                    Err(error) if error.is_unknown() => answer.failed(&error.to_string(), 2),
+                    Err(error) => {
+                        answer.failed(&error.to_string(), 1);
+                        return Err(error.into());
+                    }
+                }
+                Ok(())
+            }
+            Asked::Renew { config, fetch } => self.renew(config, fetch, &answer).await,
+        }
+    }
+
+    async fn poll(&mut self, feeds: Vec<Feed>, options: Options, answer: Answer) -> Result<(), DaemonError> {
+        let pending = feeds.iter().map(|feed| (feed.source.id.clone(), options)).collect();
+        self.rounds.push(Round { pending, answer, started: Instant::now() });
+        let mut jobs = Vec::with_capacity(feeds.len());
+        for feed in &feeds {
+            jobs.push(self.desk.job(feed, options).await?);
+        }
+        self.orders.send(Order::Ask(jobs));
+        self.finish_rounds().await
+    }
+
+    /// From now on another config holds.
+    async fn renew(&mut self, config: Arc<Config>, fetch: Arc<F>, answer: &Answer) -> Result<(), DaemonError> {
+        let old = std::mem::replace(&mut self.desk.poller.config, Arc::clone(&config));
+        self.desk.poller.fetch = Arc::clone(&fetch);
+        self.poller.send_replace(Some(self.desk.poller.clone()));
+        self.feeds = enabled(&config);
+        let jobs = self.all_jobs().await?;
+        self.orders.send(Order::Renew(jobs, fetch, config.fetch.clone()));
+        self.ask_again(&config).await?;
+        self.news.came();
+        answer.text(&difference(&old, &config));
+        self.finish_rounds().await
+    }
+
+    /// What somebody waits for lost its turn.
+    async fn ask_again(&mut self, config: &Config) -> Result<(), PollError> {
+        let mut jobs = Vec::new();
+        for round in &mut self.rounds {
+            let known: HashSet<&FeedId> = config.feeds.iter().map(|feed| &feed.source.id).collect();
+            round.pending.retain(|id, _| known.contains(id));
+            for feed in &config.feeds {
+                if let Some(options) = round.pending.get(&feed.source.id) {
+                    jobs.push(self.desk.job(feed, *options).await?);
+                }
+            }
+        }
+        self.orders.send(Order::Ask(jobs));
+        Ok(())
+    }
+}
+
+fn enabled(config: &Config) -> HashMap<FeedId, Arc<Feed>> {
+    let enabled = config.feeds.iter().filter(|feed| feed.enabled);
+    enabled.map(|feed| (feed.source.id.clone(), Arc::new(feed.clone()))).collect()
+}
+
+/// What a new config brought, in a sentence.
+fn difference(old: &Config, new: &Config) -> String {
+    let feeds = |config: &Config| -> BTreeMap<FeedId, Feed> {
+        config.feeds.iter().map(|feed| (feed.source.id.clone(), feed.clone())).collect()
+    };
+    let (before, after) = (feeds(old), feeds(new));
+    let added = after.keys().filter(|id| !before.contains_key(*id)).count();
+    let gone = before.keys().filter(|id| !after.contains_key(*id)).count();
+    let changed = after.iter().filter(|(id, feed)| before.get(*id).is_some_and(|old| old != *feed)).count();
+    let topics = new.topics.iter().filter(|topic| !old.topics.contains(topic)).count();
+    format!(
+        "the new config holds: {} feeds ({added} new, {gone} gone, {changed} changed), {} topics ({topics} new or changed)",
+        after.len(),
+        new.topics.len()
+    )
+}
+
+/// One line for a poll of a feed, and one for each thing that its operator should know.
+fn log(report: &FeedReport) {
+    let FeedReport { feed, outcome, new, revised, duplicate, rejected, took, .. } = report;
+    let took = (took.as_secs_f64() * 1000.0).round() / 1000.0;
+    match (&report.error, &report.repairs) {
+        (Some(error), _) => tracing::warn!(feed, outcome = outcome.name(), took, "{error}"),
+        (None, Some(repaired)) => {
+            tracing::info!(feed, outcome = outcome.name(), new, revised, duplicate, rejected, repaired, took, "polled");
+        }
+        (None, None) => {
+            tracing::info!(feed, outcome = outcome.name(), new, revised, duplicate, rejected, took, "polled");
+        }
+    }
+    report.notes.iter().for_each(|note| tracing::warn!(feed, "{note}"));
+}
