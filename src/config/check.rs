@@ -8,6 +8,7 @@ use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
 use chrono_tz::Tz;
+use url::Url;
 
 use super::gather::{self, Draft};
 use super::keys::Keys;
@@ -153,7 +154,34 @@ fn plain(path: &Path) -> String {
 }
 
 fn server(keys: &mut Keys<'_>) -> Server {
-    Server { listen: keys.or("listen", SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)), values::listen) }
+    let server = Server {
+        listen: keys.or("listen", SocketAddr::from((Ipv4Addr::LOCALHOST, 8080)), values::listen),
+        socket: keys.or("socket", PathBuf::from("data/feedmill.sock"), values::path),
+        metrics: keys.optional("metrics", values::listen),
+        hubs: hubs(keys),
+        heartbeat_url: keys.optional("heartbeat_url", values::heartbeat_url),
+    };
+    if server.metrics == Some(server.listen) && server.listen.port() != 0 {
+        keys.refuse("metrics", "is the address of `listen` too; give it a port of its own");
+    }
+    server
+}
+
+/// Addresses that every published feed names.
+fn hubs(keys: &mut Keys<'_>) -> Vec<Url> {
+    for (text, spot) in keys.texts("hubs") {
+        if values::holds_key(text) {
+            keys.notes.add(&spot, "feeds name their hubs to everybody; take the `${NAME}` out of it");
+        }
+    }
+    let mut hubs: Vec<Url> = Vec::new();
+    for (hub, spot) in keys.list_at("hubs", values::hub) {
+        if hubs.contains(&hub) {
+            keys.notes.add(&spot, "stands twice");
+        }
+        hubs.push(hub);
+    }
+    hubs
 }
 
 fn fetch(keys: &mut Keys<'_>, site_url: &str) -> Fetch {

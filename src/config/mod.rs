@@ -23,7 +23,7 @@ use std::time::Duration;
 
 use url::Url;
 
-use crate::model::{FeedId, FeedSource, Proxy, Publish, Topic};
+use crate::model::{FeedId, FeedSource, Proxy, Publish, SecretUrl, Topic};
 use crate::normalize::html::Cuts;
 use crate::post::Layout;
 use crate::schedule::Schedule;
@@ -95,6 +95,14 @@ pub struct Storage {
 pub struct Server {
     /// Where it listens; port 0 takes any free one.
     pub listen: SocketAddr,
+    /// The control socket, relative to the working directory or absolute.
+    pub socket: PathBuf,
+    /// Where numbers for Prometheus are given, if anywhere.
+    pub metrics: Option<SocketAddr>,
+    /// WebSub hubs that are told of changes, each once: `http` or `https`, nothing secret in them, for feeds name them.
+    pub hubs: Vec<Url>,
+    /// Fetched after each round that went well: `http` or `https`.
+    pub heartbeat_url: Option<SecretUrl>,
 }
 
 /// How feeds are asked.

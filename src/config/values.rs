@@ -11,7 +11,7 @@ use url::{Host, Url};
 
 use super::{Allow, units};
 use crate::model::{
-    Dedup, FeedId, Format, Password, Pattern, Place, Proxy, Publish, Revisions, Route, Secret, TopicId,
+    Dedup, FeedId, Format, Password, Pattern, Place, Proxy, Publish, Revisions, Route, Secret, SecretUrl, TopicId,
 };
 use crate::post::Layout;
 use crate::read;
@@ -219,6 +219,20 @@ pub(super) fn site_url(text: &str) -> Result<Url, Bad> {
         url.set_path(&path);
     }
     Ok(url)
+}
+
+/// A WebSub hub.
+pub(super) fn hub(text: &str) -> Result<Url, Bad> {
+    let url = address(text, &["http", "https"])?;
+    if url.fragment().is_some() {
+        return hidden("the address of a hub cannot have a `#` part; remove it");
+    }
+    Ok(url)
+}
+
+/// Who is told that all is well; whoever knows the address can say so too.
+pub(super) fn heartbeat_url(text: &str) -> Result<SecretUrl, Bad> {
+    address(text, &["http", "https"]).map(SecretUrl::new)
 }
 
 fn address(text: &str, schemes: &[&str]) -> Result<Url, Bad> {

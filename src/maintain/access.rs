@@ -11,7 +11,16 @@ pub fn notes(config: &Config, limits: &Limits) -> Vec<String> {
         let error = fetch::try_login(&feed.source.access).err()?;
         Some(format!("feed `{}`: {error}", feed.source.id))
     });
-    client.into_iter().chain(logins).chain(unseen_by_the_guard(config)).collect()
+    client.into_iter().chain(logins).chain(unseen_by_the_guard(config)).chain(open_metrics(config)).collect()
+}
+
+/// Numbers are for the operator; a container, though, has to give them beyond its own loopback.
+fn open_metrics(config: &Config) -> Option<String> {
+    let address = config.server.metrics.filter(|address| !address.ip().is_loopback())?;
+    Some(format!(
+        "whoever reaches `{address}` (server.metrics) reads the numbers and the names of your feeds; keep it behind a \
+         firewall, or listen on 127.0.0.1"
+    ))
 }
 
 /// Says which feeds go through a proxy that looks names up itself.

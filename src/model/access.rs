@@ -27,6 +27,28 @@ impl fmt::Debug for Secret {
     }
 }
 
+/// An address that no message, log or output shows: its `Debug` form is `…`.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SecretUrl(Url);
+
+impl SecretUrl {
+    /// Keeps an address.
+    pub fn new(url: Url) -> Self {
+        Self(url)
+    }
+
+    /// The address itself, for the wire only.
+    pub fn reveal(&self) -> &Url {
+        &self.0
+    }
+}
+
+impl fmt::Debug for SecretUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("…")
+    }
+}
+
 /// How a feed is asked. Headers and login go to its own server with each request, and to no other server ever.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Access {

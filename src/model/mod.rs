@@ -9,7 +9,7 @@ mod record;
 mod time;
 mod topic;
 
-pub use access::{Access, Login, Password, Proxy, Route, Secret};
+pub use access::{Access, Login, Password, Proxy, Route, Secret, SecretUrl};
 pub use entry::{Enclosure, Entry};
 pub use feed::{Dedup, FeedId, FeedMeta, FeedSource, Publish, Revisions, Validators};
 pub use key::{CanonicalUrl, EntryKey, hex};

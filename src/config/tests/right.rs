@@ -9,7 +9,7 @@ use super::{SITE, problems_of, read_all};
 use crate::config::{Allow, Config, Feed, Fetch, Server, Site, Storage, includes};
 use crate::model::{
     Access, Dedup, FeedId, FeedSelection, FeedSource, Format, Login, Password, Pattern, Place, Proxy, Publish,
-    Revisions, Route, Secret, Topic, TopicId,
+    Revisions, Route, Secret, SecretUrl, Topic, TopicId,
 };
 use crate::normalize::html::Cuts;
 use crate::post::Layout;
@@ -91,7 +91,13 @@ fn a_site_is_enough() {
             layout: Layout::Month,
             raw: true,
         },
-        server: Server { listen: "127.0.0.1:8080".parse().unwrap() },
+        server: Server {
+            listen: "127.0.0.1:8080".parse().unwrap(),
+            socket: PathBuf::from("data/feedmill.sock"),
+            metrics: None,
+            hubs: vec![],
+            heartbeat_url: None,
+        },
         fetch: Fetch {
             concurrency: 64,
             per_host: 1,
@@ -129,6 +135,10 @@ storage:
   raw: none
 server:
   listen: "[::1]:80"
+  socket: /run/feedmill/control
+  metrics: "[::1]:9464"
+  hubs: [ https://hub.example.org, "http://127.0.0.1:9000/hub?x=1" ]
+  heartbeat_url: "https://beat.example.org/${TOKEN}"
 fetch:
   concurrency: 8
   per_host: 2
@@ -191,6 +201,19 @@ topics:
     topics: [all, tencent, all]
 "#;
 
+fn server() -> Server {
+    Server {
+        listen: "[::1]:80".parse().unwrap(),
+        socket: PathBuf::from("/run/feedmill/control"),
+        metrics: Some("[::1]:9464".parse().unwrap()),
+        hubs: vec![
+            Url::parse("https://hub.example.org/").unwrap(),
+            Url::parse("http://127.0.0.1:9000/hub?x=1").unwrap(),
+        ],
+        heartbeat_url: Some(SecretUrl::new(Url::parse("https://beat.example.org/geheim").unwrap())),
+    }
+}
+
 fn all_keys() -> Config {
     let tencent = Topic {
         title: "腾讯".to_owned(),
@@ -224,7 +247,7 @@ fn all_keys() -> Config {
             layout: Layout::Flat,
             raw: false,
         },
-        server: Server { listen: "[::1]:80".parse().unwrap() },
+        server: server(),
         fetch: Fetch {
             concurrency: 8,
             per_host: 2,
@@ -429,4 +452,13 @@ fn what_is_not_published_is_in_no_topic() {
     assert_eq!(selections, [FeedSelection::Except(ids(&["a"])), some(&["b"]), some(&[])]);
     let shown = |id: &str| config.shown(FeedId::parse(id).as_ref());
     assert_eq!([shown("a"), shown("b"), shown("c")], [Publish::None, Publish::Link, Publish::Full]);
+}
+
+#[test]
+fn the_heartbeat_shows_itself_to_nobody() {
+    let config = good("server: { heartbeat_url: 'https://beat.example.org/${TOKEN}', hubs: https://hub.example.org/ }");
+    assert_eq!(config.server.heartbeat_url.as_ref().unwrap().reveal().as_str(), "https://beat.example.org/geheim");
+    let shown = format!("{config:?}");
+    assert!(shown.contains("heartbeat_url: Some(…)"), "{shown}");
+    assert!(!shown.contains("geheim") && !shown.contains("beat.example.org"), "{shown}");
 }
