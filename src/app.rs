@@ -668,8 +668,3 @@ fn list_of<'a>(names: impl Iterator<Item = &'a str>) -> String {
         _ => names.join(", "),
     }
 }
-
-/// A sentence stays on its line, whatever a publisher put into it.
-pub fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
-}

@@ -7,7 +7,8 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::app::{self, App, AppError, Import};
+use crate::app::{App, AppError, Import};
+use crate::log::{self, Least};
 use crate::poll::{FeedReport, Options, Outcome};
 use crate::{index, maintain};
 
@@ -27,8 +28,21 @@ pub struct Cli {
     /// Say nothing but errors.
     #[arg(short, long, global = true)]
     quiet: bool,
+    /// How warnings, errors and the daemon's log are written to standard error.
+    #[arg(long, value_name = "FORMAT", global = true, value_enum, default_value_t)]
+    log_format: LogFormat,
     #[command(subcommand)]
     command: Command,
+}
+
+/// A line of the log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum LogFormat {
+    /// For people.
+    #[default]
+    Human,
+    /// One object a line, for machines.
+    Json,
 }
 
 #[derive(Debug, Subcommand)]
@@ -130,6 +144,18 @@ pub fn run(cli: Cli) -> ExitCode {
         (_, true) => Volume::Verbose,
         _ => Volume::Normal,
     };
+    let least = match volume {
+        Volume::Quiet => Least::Warnings,
+        Volume::Normal => Least::News,
+        Volume::Verbose => Least::Details,
+    };
+    let format = match (cli.log_format, &cli.command) {
+        (LogFormat::Json, _) => log::Format::Json,
+        // What runs for months is read by its times.
+        (LogFormat::Human, Command::Daemon) => log::Format::Timed,
+        (LogFormat::Human, _) => log::Format::Human,
+    };
+    log::start(format, least);
     let done = match (cli.directory.as_deref().map(std::env::set_current_dir), cli.command) {
         (Some(Err(error)), _) => Err(AppError::Directory { path: cli.directory.unwrap_or_default(), cause: error }),
         // There is no config yet.
@@ -138,7 +164,7 @@ pub fn run(cli: Cli) -> ExitCode {
         (_, command) => App::load(cli.config).and_then(|app| dispatch(&app, command, volume)),
     };
     done.unwrap_or_else(|error| {
-        say_error(&error);
+        say_error(&error, cli.log_format);
         ExitCode::from(error.exit_code())
     })
 }
@@ -424,30 +450,27 @@ fn print(line: &str) {
     let _ = writeln!(std::io::stdout().lock(), "{}", line.trim_end());
 }
 
-fn say_error(error: &AppError) {
-    if let AppError::Config(problems) = error {
-        for problem in problems {
-            label(anstyle::AnsiColor::Red, "error", &problem.to_string());
-        }
+fn say_error(error: &AppError, format: LogFormat) {
+    let AppError::Config(problems) = error else {
+        tracing::error!("{error}");
+        return;
+    };
+    for problem in problems {
+        tracing::error!("{problem}");
+    }
+    // A count is one more line for people, and one object too many for machines.
+    if format == LogFormat::Human {
         let count = counted(problems.len(), "problem");
         let _ = writeln!(std::io::stderr().lock(), "{count} in the config; nothing was started");
-    } else {
-        label(anstyle::AnsiColor::Red, "error", &error.to_string());
     }
 }
 
 fn warn(line: &str) {
-    label(anstyle::AnsiColor::Yellow, "warning", line);
+    tracing::warn!("{line}");
 }
 
 fn warn_all(lines: &[String]) {
     for line in lines {
         warn(line);
     }
-}
-
-/// Coloured on a terminal unless `NO_COLOR` is set.
-fn label(color: anstyle::AnsiColor, label: &str, line: &str) {
-    let style = anstyle::Style::new().bold().fg_color(Some(color.into()));
-    let _ = writeln!(anstream::stderr().lock(), "{style}{label}:{style:#} {}", app::one_line(line));
 }

@@ -33,3 +33,4 @@ pub mod serve;
 // Floor 5: the program.
 pub mod app;
 pub mod cli;
+pub mod log;

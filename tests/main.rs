@@ -21,6 +21,7 @@ mod kill;
 mod maintain;
 mod model;
 mod newsroom;
+mod operations;
 #[allow(dead_code, clippy::unwrap_used, reason = "the unit tests' server, which has more ways than are needed here")]
 #[path = "../src/fetch/origin.rs"]
 mod origin;
