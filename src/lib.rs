@@ -30,6 +30,7 @@ pub mod publish;
 // Floor 4: what lives long.
 pub mod daemon;
 pub mod serve;
+pub mod systemd;
 // Floor 5: the program.
 pub mod app;
 pub mod cli;

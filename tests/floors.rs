@@ -32,6 +32,7 @@ const FLOORS: &[(&str, u8)] = &[
     ("publish", 3),
     ("daemon", 4),
     ("serve", 4),
+    ("systemd", 4),
     ("app", 5),
     ("cli", 5),
     ("lib", 5),
@@ -71,6 +72,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("indicatif", &["cli.rs"]),
     ("clap", &["cli.rs", "main.rs"]),
     ("glob", &["app.rs"]),
+    ("sd_notify", &["systemd.rs"]),
     ("tracing", &["cli.rs", "control.rs", "control/", "daemon.rs", "daemon/", "hubs.rs", "log.rs"]),
     ("tracing_subscriber", &["log.rs"]),
 ];
