@@ -15,6 +15,7 @@ mod histories;
 mod history;
 mod hostile;
 mod house;
+mod hubs;
 mod identity;
 mod jekyll;
 mod kill;
