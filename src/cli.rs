@@ -1,5 +1,7 @@
 //! Commands and flags, progress, summaries.
 
+mod manual;
+
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -103,6 +105,13 @@ enum Command {
     Replay,
     /// Validate the config, show when each feed is polled next and how many posts each topic matches; nothing is written.
     Check,
+    /// Print a script that lets a shell complete commands and flags.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the man page.
+    Man,
     /// Asked by another process of this program: say whether a store of the index can be read.
     #[command(name = index::TRY_STORE, hide = true)]
     TryStore { kind: String, path: PathBuf },
@@ -160,6 +169,14 @@ pub fn run(cli: Cli) -> ExitCode {
         (Some(Err(error)), _) => Err(AppError::Directory { path: cli.directory.unwrap_or_default(), cause: error }),
         // There is no config yet.
         (_, Command::Init { dir }) => init(&dir, volume),
+        (_, Command::Completions { shell }) => {
+            print(&manual::completions(shell));
+            Ok(ExitCode::SUCCESS)
+        }
+        (_, Command::Man) => manual::page().map_err(AppError::Start).map(|page| {
+            print(&page);
+            ExitCode::SUCCESS
+        }),
         (_, Command::TryStore { kind, path }) => Ok(try_store(&kind, &path)),
         (_, command) => App::load(cli.config).and_then(|app| dispatch(&app, command, volume)),
     };
@@ -243,6 +260,8 @@ fn dispatch(app: &App, command: Command, volume: Volume) -> Result<ExitCode, App
             print(&app.check()?);
             Ok(ExitCode::SUCCESS)
         }
+        // Told without a config.
+        Command::Completions { .. } | Command::Man => Ok(ExitCode::SUCCESS),
         Command::TryStore { kind, path } => Ok(try_store(&kind, &path)),
     }
 }

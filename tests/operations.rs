@@ -1,4 +1,7 @@
-//! What the operator's other programs get: logs.
+//! What the operator and other programs get: logs, the man page, completions.
+
+use std::collections::BTreeSet;
+use std::process::Command;
 
 use serde_json::Value;
 
@@ -41,4 +44,73 @@ fn what_others_may_reach_is_noted_by_check() {
     house.config("server: { metrics: '127.0.0.1:9464' }");
     let said = house.run(["check"]).success().stdout;
     assert!(!said.contains("9464"), "{said}");
+}
+
+fn feedmill(args: &[&str]) -> String {
+    let output = Command::new(env!("CARGO_BIN_EXE_feedmill")).args(args).output().expect("runs");
+    assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+    String::from_utf8(output.stdout).expect("UTF-8")
+}
+
+/// Commands and long flags, as `--help` shows them.
+fn words_of_help(command: &[&str]) -> BTreeSet<String> {
+    let help = feedmill(&[command, &["--help"]].concat());
+    let mut words = BTreeSet::new();
+    for line in help.lines() {
+        let flag = line.split_whitespace().find(|word| word.starts_with("--") && word.len() > 3);
+        words.extend(flag.filter(|_| line.starts_with("  ")).map(|flag| flag.trim_end_matches(',').to_owned()));
+    }
+    let commands = help.split("Commands:\n").nth(1).unwrap_or_default();
+    for line in commands.lines().take_while(|line| !line.is_empty()) {
+        let name = line.split_whitespace().next().filter(|name| *name != "help" && !line.starts_with("   "));
+        let Some(name) = name else { continue };
+        words.insert(name.to_owned());
+        words.extend(words_of_help(&[command, &[name]].concat()));
+    }
+    words
+}
+
+#[test]
+fn man_page_and_completions_know_every_command_and_flag() {
+    let words = words_of_help(&[]);
+    for word in ["poll", "export", "opml", "--dry-run", "--reason", "--deep", "--log-format", "completions"] {
+        assert!(words.contains(word), "{words:?}");
+    }
+    let page = feedmill(&["man"]).replace('\\', "");
+    for word in &words {
+        assert!(page.contains(word.as_str()), "the man page does not name `{word}`");
+    }
+    for command in ["poll", "export opml", "completions"] {
+        assert!(page.contains(&format!("\n.SS feedmill {command}\n")), "{page}");
+    }
+    assert!(!page.contains("replay") && !page.contains("try-store"), "hidden commands stay hidden");
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let script = feedmill(&["completions", shell]);
+        for word in &words {
+            // Fish writes flags without their dashes.
+            assert!(script.contains(word.trim_start_matches('-')), "{shell} does not complete `{word}`");
+        }
+        assert!(!script.contains("replay") && !script.contains("try-store"), "hidden commands stay hidden");
+    }
+}
+
+#[test]
+fn the_shell_and_man_take_what_is_made_for_them() {
+    let folder = tempfile::tempdir().expect("folder");
+    for (args, tool, flags) in [
+        (&["man"][..], "man", &["--warnings=all", "-l"][..]),
+        (&["completions", "bash"], "bash", &["-n"]),
+        (&["completions", "zsh"], "zsh", &["-n"]),
+        (&["completions", "fish"], "fish", &["-n"]),
+    ] {
+        let file = folder.path().join(args.join("-"));
+        crate::house::write(&file, feedmill(args).as_bytes());
+        match Command::new(tool).args(flags).arg(&file).env("MANPAGER", "cat").output() {
+            Ok(done) => {
+                let said = String::from_utf8_lossy(&done.stderr);
+                assert!(done.status.success() && said.is_empty(), "{tool}: {said}");
+            }
+            Err(_) => println!("skipped: {tool} is not here"),
+        }
+    }
 }
