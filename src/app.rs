@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::archive::{Archive, FolderArchive};
 use crate::clock::{Clock, SystemClock};
@@ -329,7 +329,7 @@ impl App {
         if let Some(daemon) = self.running()? {
             let last = daemon.ask(&Command::Publish { topics: names.to_vec() }, |_| {})?;
             let Line::Published { changed, unreadable } = last else { return Ok(publish::Outcome::default()) };
-            return Ok(publish::Outcome { changed, unreadable });
+            return Ok(publish::Outcome { changed, unreadable, ..publish::Outcome::default() });
         }
         let topics = self.topics(names)?;
         self.with_poller(true, async |poller| {
@@ -513,6 +513,15 @@ impl App {
             let id = &feed.source.id;
             let state = if feed.enabled { "" } else { ", disabled" };
             let _ = writeln!(out, "feed `{id}` ({}{state})", feed.schedule);
+            if feed.schedule.is_auto() {
+                let least = self.config.fetch.min_interval.max(Duration::from_mins(1));
+                let _ = writeln!(
+                    out,
+                    "  by the feed's own rhythm: at most every {} min, at least once a day; `feedmill status` shows the next time",
+                    least.as_secs().div_ceil(60)
+                );
+                continue;
+            }
             now = start;
             for _ in 0..RUNS {
                 let Some(next) = feed.schedule.next(now, Spread::of(id.as_str())) else { break };
@@ -835,9 +844,4 @@ fn list_of<'a>(names: impl Iterator<Item = &'a str>) -> String {
         n if n > SHOWN => format!("{} and {} more", names[..SHOWN].join(", "), n - SHOWN),
         _ => names.join(", "),
     }
-}
-
-/// A sentence stays on its line, whatever a publisher put into it.
-pub fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect()
 }

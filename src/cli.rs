@@ -1,5 +1,7 @@
 //! Commands and flags, progress, summaries.
 
+mod manual;
+
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -7,8 +9,9 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use crate::app::{self, App, AppError, Import};
+use crate::app::{App, AppError, Import};
 use crate::control::ControlError;
+use crate::log::{self, Least};
 use crate::poll::{FeedReport, Options, Outcome};
 use crate::{index, maintain};
 
@@ -28,8 +31,21 @@ pub struct Cli {
     /// Say nothing but errors.
     #[arg(short, long, global = true)]
     quiet: bool,
+    /// How warnings, errors and the daemon's log are written to standard error.
+    #[arg(long, value_name = "FORMAT", global = true, value_enum, default_value_t)]
+    log_format: LogFormat,
     #[command(subcommand)]
     command: Command,
+}
+
+/// A line of the log.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, clap::ValueEnum)]
+enum LogFormat {
+    /// For people.
+    #[default]
+    Human,
+    /// One object a line, for machines.
+    Json,
 }
 
 #[derive(Debug, Subcommand)]
@@ -92,6 +108,13 @@ enum Command {
     Replay,
     /// Validate the config, show when each feed is polled next and how many posts each topic matches; nothing is written.
     Check,
+    /// Print a script that lets a shell complete commands and flags.
+    Completions {
+        /// The shell.
+        shell: clap_complete::Shell,
+    },
+    /// Print the man page.
+    Man,
     /// Asked by another process of this program: say whether a store of the index can be read.
     #[command(name = index::TRY_STORE, hide = true)]
     TryStore { kind: String, path: PathBuf },
@@ -133,15 +156,35 @@ pub fn run(cli: Cli) -> ExitCode {
         (_, true) => Volume::Verbose,
         _ => Volume::Normal,
     };
+    let least = match volume {
+        Volume::Quiet => Least::Warnings,
+        Volume::Normal => Least::News,
+        Volume::Verbose => Least::Details,
+    };
+    let format = match (cli.log_format, &cli.command) {
+        (LogFormat::Json, _) => log::Format::Json,
+        // What runs for months is read by its times.
+        (LogFormat::Human, Command::Daemon) => log::Format::Timed,
+        (LogFormat::Human, _) => log::Format::Human,
+    };
+    log::start(format, least);
     let done = match (cli.directory.as_deref().map(std::env::set_current_dir), cli.command) {
         (Some(Err(error)), _) => Err(AppError::Directory { path: cli.directory.unwrap_or_default(), cause: error }),
         // There is no config yet.
         (_, Command::Init { dir }) => init(&dir, volume),
+        (_, Command::Completions { shell }) => {
+            print(&manual::completions(shell));
+            Ok(ExitCode::SUCCESS)
+        }
+        (_, Command::Man) => manual::page().map_err(AppError::Start).map(|page| {
+            print(&page);
+            ExitCode::SUCCESS
+        }),
         (_, Command::TryStore { kind, path }) => Ok(try_store(&kind, &path)),
         (_, command) => App::load(cli.config).and_then(|app| dispatch(&app, command, volume)),
     };
     done.unwrap_or_else(|error| {
-        say_error(&error);
+        say_error(&error, cli.log_format);
         ExitCode::from(error.exit_code())
     })
 }
@@ -149,15 +192,7 @@ pub fn run(cli: Cli) -> ExitCode {
 fn dispatch(app: &App, command: Command, volume: Volume) -> Result<ExitCode, AppError> {
     match command {
         Command::Poll(args) => poll(app, &args, volume),
-        Command::Daemon => {
-            tracing_subscriber::fmt()
-                .with_target(false)
-                .without_time()
-                .with_ansi(false)
-                .with_writer(std::io::stderr)
-                .init();
-            app.daemon().map(|()| ExitCode::SUCCESS)
-        }
+        Command::Daemon => app.daemon().map(|()| ExitCode::SUCCESS),
         Command::Reload => {
             say(volume, Volume::Normal, &app.reload()?);
             Ok(ExitCode::SUCCESS)
@@ -232,6 +267,8 @@ fn dispatch(app: &App, command: Command, volume: Volume) -> Result<ExitCode, App
             print(&app.check()?);
             Ok(ExitCode::SUCCESS)
         }
+        // Told without a config.
+        Command::Completions { .. } | Command::Man => Ok(ExitCode::SUCCESS),
         Command::TryStore { kind, path } => Ok(try_store(&kind, &path)),
     }
 }
@@ -439,32 +476,31 @@ fn print(line: &str) {
     let _ = writeln!(std::io::stdout().lock(), "{}", line.trim_end());
 }
 
-fn say_error(error: &AppError) {
-    if let AppError::Config(problems) = error {
-        for problem in problems {
-            label(anstyle::AnsiColor::Red, "error", &problem.to_string());
-        }
+fn say_error(error: &AppError, format: LogFormat) {
+    if let AppError::Control(ControlError::Refused { texts, .. }) = error {
+        texts.iter().for_each(|text| tracing::error!("{text}"));
+        return;
+    }
+    let AppError::Config(problems) = error else {
+        tracing::error!("{error}");
+        return;
+    };
+    for problem in problems {
+        tracing::error!("{problem}");
+    }
+    // A count is one more line for people, and one object too many for machines.
+    if format == LogFormat::Human {
         let count = counted(problems.len(), "problem");
         let _ = writeln!(std::io::stderr().lock(), "{count} in the config; nothing was started");
-    } else if let AppError::Control(ControlError::Refused { texts, .. }) = error {
-        texts.iter().for_each(|text| label(anstyle::AnsiColor::Red, "error", text));
-    } else {
-        label(anstyle::AnsiColor::Red, "error", &error.to_string());
     }
 }
 
 fn warn(line: &str) {
-    label(anstyle::AnsiColor::Yellow, "warning", line);
+    tracing::warn!("{line}");
 }
 
 fn warn_all(lines: &[String]) {
     for line in lines {
         warn(line);
     }
-}
-
-/// Coloured on a terminal unless `NO_COLOR` is set.
-fn label(color: anstyle::AnsiColor, label: &str, line: &str) {
-    let style = anstyle::Style::new().bold().fg_color(Some(color.into()));
-    let _ = writeln!(anstream::stderr().lock(), "{style}{label}:{style:#} {}", app::one_line(line));
 }

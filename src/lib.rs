@@ -31,7 +31,10 @@ pub mod takedown;
 // Floor 4: what lives long.
 pub mod control;
 pub mod daemon;
+pub mod hubs;
 pub mod serve;
+pub mod systemd;
 // Floor 5: the program.
 pub mod app;
 pub mod cli;
+pub mod log;

@@ -20,6 +20,8 @@ const LONGEST_HINT: Duration = Duration::from_secs(DAY);
 pub const LONGEST_HOLD: Duration = Duration::from_secs(7 * DAY);
 /// Between two questions to an address that answered 410 Gone.
 pub const GONE: Duration = Duration::from_secs(30 * DAY);
+/// With `auto`: after so many days of silence, so many seconds at least between polls.
+const DORMANT: [(u64, u64); 4] = [(365, DAY), (90, 12 * HOUR), (30, 6 * HOUR), (7, 2 * HOUR)];
 /// The first wait after a failure where `min_interval` is shorter.
 const SHORTEST_BACK_OFF: Duration = Duration::from_secs(MINUTE);
 
@@ -42,6 +44,9 @@ pub struct Pace {
     /// How long it takes until every entry of the document has been replaced by newer ones.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub turnover: Option<u64>,
+    /// The same as it was seen at the last reading, where most entries of the document were new.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub rush: Option<u64>,
     /// The longest silence between two of its entries that is usual; of more than a few, the very longest does not count.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub silence: Option<u64>,
@@ -64,6 +69,7 @@ impl Pace {
             skip_hours: hours(&raw.skip_hours),
             skip_days: days(&raw.skip_days),
             turnover: turnover(&dates),
+            rush: None,
             silence: silence(&dates),
         }
     }
@@ -180,6 +186,10 @@ pub struct Past {
     pub closed: Option<Wake>,
     /// The publisher's hints.
     pub pace: Pace,
+    /// Entries in the document that was read last.
+    pub entries: usize,
+    /// When the feed last showed life.
+    pub active: Option<Timestamp>,
 }
 
 /// The regular runs of a feed.
@@ -204,6 +214,22 @@ impl<'a> Runs<'a> {
     }
 }
 
+/// With `auto`, how long after a poll a feed is asked again: half the time between two of its entries, never more than a
+/// quarter of the time in which its document turns over, longer in steps when it falls silent. Between `min_interval` and a
+/// day.
+pub fn rhythm(past: &Past, min_interval: Duration, now: Timestamp) -> Duration {
+    let Past { pace, entries, active, .. } = past;
+    let turnover = [pace.turnover, pace.rush].into_iter().flatten().min();
+    let gap = turnover.zip(u64::try_from(*entries).ok().filter(|entries| *entries > 0)).map(|(all, n)| all / n);
+    let usual = gap.map_or(HOUR, |gap| gap / 2).min(turnover.map_or(DAY, |turnover| turnover / 4));
+    let silence = active.and_then(|active| u64::try_from(now.millis() - active.millis()).ok()).unwrap_or(0) / 1000;
+    let dormant = DORMANT.iter().find(|(days, _)| silence >= days * DAY).map_or(0, |(_, wait)| *wait);
+    // Whoever wakes up and writes as fast as before loses nothing.
+    let dormant = dormant.min(turnover.map_or(DAY, |turnover| turnover / 2));
+    let least = min_interval.max(Duration::from_secs(MINUTE));
+    Duration::from_secs(usual.max(dormant)).clamp(least, LONGEST_HINT.max(least))
+}
+
 /// When a feed is asked next, by its schedule and everything that lengthens the time; `None` when its schedule has no
 /// run left. A time that has passed means: at once.
 pub fn next(runs: Runs<'_>, past: &Past, min_interval: Duration, now: Timestamp) -> Option<Wake> {
@@ -213,7 +239,7 @@ pub fn next(runs: Runs<'_>, past: &Past, min_interval: Duration, now: Timestamp)
     let own = if past.failures > 0 {
         back_off(runs, past.failures, polled, min_interval)?
     } else {
-        hinted(runs, &past.pace, polled)?
+        hinted(&Own::of(runs, past, polled, min_interval, now), &past.pace, polled)?
     };
     let spared = Wake { at: later(polled, min_interval), why: Why::MinInterval };
     let floors = [Some(spared), past.closed];
@@ -229,8 +255,33 @@ fn back_off(runs: Runs<'_>, failures: u32, polled: Timestamp, min_interval: Dura
     Some(Wake { at: later(polled, wait), why: Why::Failures(failures) })
 }
 
-/// The first run of the schedule that the publisher's hints leave.
-fn hinted(runs: Runs<'_>, pace: &Pace, polled: Timestamp) -> Option<Wake> {
+/// The runs that a feed would have if its publisher had nothing to say about it.
+enum Own<'a> {
+    Schedule(Runs<'a>),
+    /// `auto`: from the last poll on, every so often.
+    Rhythm(Timestamp, Duration),
+}
+
+impl<'a> Own<'a> {
+    fn of(runs: Runs<'a>, past: &Past, polled: Timestamp, min_interval: Duration, now: Timestamp) -> Self {
+        if !runs.schedule.is_auto() {
+            return Self::Schedule(runs);
+        }
+        // Feeds of one rhythm that were started together drift apart.
+        let rhythm = rhythm(past, min_interval, now);
+        Self::Rhythm(polled, rhythm + runs.spread.within(rhythm / 16))
+    }
+
+    fn after(&self, time: Timestamp) -> Option<Timestamp> {
+        match self {
+            Self::Schedule(runs) => runs.after(time),
+            Self::Rhythm(polled, rhythm) => Some(later(*polled, *rhythm).max(later(time, Duration::from_millis(1)))),
+        }
+    }
+}
+
+/// The first run that the publisher's hints leave.
+fn hinted(runs: &Own<'_>, pace: &Pace, polled: Timestamp) -> Option<Wake> {
     let run = runs.after(polled)?;
     // A poll takes a moment, and an answer that is fresh for an hour must not make an hourly run miss every other time.
     let floor = later(polled, pace.wait().mul_f64(0.9));
@@ -243,14 +294,19 @@ fn hinted(runs: Runs<'_>, pace: &Pace, polled: Timestamp) -> Option<Wake> {
 }
 
 /// The first run that is not in the hours without news, unless that is too late.
-fn out_of_silence(wake: Wake, runs: Runs<'_>, pace: &Pace, polled: Timestamp) -> Wake {
+fn out_of_silence(wake: Wake, runs: &Own<'_>, pace: &Pace, polled: Timestamp) -> Wake {
     // Runs of a day and a half at one a minute.
     const MOST: usize = 2160;
     if !pace.skips(wake.at) {
         return wake;
     }
     let bound = later(polled, pace.bound());
-    let later = std::iter::successors(Some(wake.at), |run| runs.after(*run));
+    let next = |run: Timestamp| match runs {
+        Own::Schedule(_) => runs.after(run),
+        // By the minute: it has no times of its own.
+        Own::Rhythm(..) => Some(later(run, Duration::from_secs(MINUTE))),
+    };
+    let later = std::iter::successors(Some(wake.at), |run| next(*run));
     let heard = later.take(MOST).take_while(|run| *run <= bound).find(|run| !pace.skips(*run));
     heard.map_or(wake, |at| Wake { at, why: Why::Hint })
 }
@@ -379,6 +435,38 @@ mod tests {
         for (failures, least, most) in [(1, 15, 17), (2, 27, 33), (3, 54, 66), (4, 108, 132), (20, 1296, 1440)] {
             assert!((least..=most).contains(&minutes(failures)), "{failures}: {}", minutes(failures));
         }
+    }
+
+    #[test]
+    fn auto_follows_the_feed() {
+        let now = "2026-11-25T12:00:01Z";
+        let minutes = |entries, turnover, rush, silent_days: u64| {
+            let active = Some(Timestamp::from_millis(time(now).millis() - (silent_days * DAY).cast_signed() * 1000));
+            let past = Past { entries, active, ..polled(Pace { turnover, rush, ..Pace::default() }) };
+            rhythm(&past, QUARTER, time(now)).as_secs() / 60
+        };
+        // Twenty entries in twenty hours, in forty days, in a year; nothing known.
+        assert_eq!(minutes(20, Some(20 * HOUR), None, 0), 30);
+        assert_eq!(minutes(20, Some(40 * DAY), None, 0), 24 * 60);
+        assert_eq!(minutes(20, Some(365 * DAY), None, 0), 24 * 60);
+        assert_eq!(minutes(0, None, None, 0), 60);
+        // A short window is looked at four times before it has gone by.
+        assert_eq!(minutes(2, Some(2 * HOUR), None, 0), 30);
+        assert_eq!(minutes(1, Some(2 * HOUR), None, 0), 30);
+        // Most of it was new at the last look, whatever its dates say.
+        assert_eq!(minutes(20, Some(40 * DAY), Some(20 * HOUR), 0), 30);
+        assert_eq!(minutes(20, None, Some(10 * HOUR), 0), 15);
+        // Steps of silence, as far as nothing can be lost when it wakes up.
+        let steps: Vec<u64> =
+            [6, 7, 30, 90, 365].iter().map(|days| minutes(50, Some(100 * HOUR), None, *days)).collect();
+        assert_eq!(steps, [60, 120, 360, 720, 1440]);
+        assert_eq!(minutes(20, Some(4 * HOUR), None, 365), 120);
+        // A server's wish still counts, and the next run is never now.
+        let fresh = Past { entries: 20, ..polled(Pace { fresh: Some(7200), turnover: SLOW, ..Pace::default() }) };
+        let at = wake("auto", &fresh, now);
+        assert_eq!(at, ("2026-11-25T18:00:01.000Z".to_owned(), Why::Schedule), "half of twelve hours is longer");
+        let fresh = Past { entries: 480, ..polled(Pace { fresh: Some(7200), turnover: SLOW, ..Pace::default() }) };
+        assert_eq!(wake("AUTO", &fresh, now), ("2026-11-25T13:48:01.000Z".to_owned(), Why::Hint));
     }
 
     #[test]

@@ -5,6 +5,8 @@ mod history;
 mod root;
 mod select;
 
+use url::Url;
+
 use self::history::{Facts, Going, told};
 use self::select::Selected;
 use crate::archive::{Archive, ArchiveError, SiteFacts};
@@ -57,6 +59,8 @@ pub struct Publisher<'a, I, A> {
 pub struct Outcome {
     /// Files with new bytes.
     pub changed: usize,
+    /// Where the feeds are whose bytes changed, by topic and format: who subscribes to them is to be told.
+    pub feeds: Vec<Url>,
     /// Posts that could not be read, with the reason.
     pub unreadable: Vec<String>,
 }
@@ -144,7 +148,10 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
             // A format that was taken out of the config goes on for those who follow it, until its
             // file is deleted.
             if topic.formats.contains(&format) || self.site.has(&path) {
-                self.replace(&path, &output::feed(format, &channel, &entries, &gone), outcome)?;
+                let bytes = output::feed(format, &channel, &entries, &gone);
+                if self.replace(&path, &bytes, outcome)? == Replaced::Changed {
+                    outcome.feeds.extend(self.config.site.url.join(&path));
+                }
             }
         }
         let page = output::topic_page(&channel, &self.config.site.title, &topic.formats, &entries);
@@ -160,11 +167,12 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
         entry::published(post, shown, change, found, facts.site, facts.sources)
     }
 
-    fn replace(&self, path: &str, bytes: &[u8], outcome: &mut Outcome) -> Result<(), PublishError> {
-        if self.site.replace(path, bytes)? == Replaced::Changed {
+    fn replace(&self, path: &str, bytes: &[u8], outcome: &mut Outcome) -> Result<Replaced, PublishError> {
+        let replaced = self.site.replace(path, bytes)?;
+        if replaced == Replaced::Changed {
             outcome.changed += 1;
         }
-        Ok(())
+        Ok(replaced)
     }
 
     /// What the last revision changed, while the former version is still there.
@@ -201,6 +209,7 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
             title: topic.title.clone(),
             publisher: site.author.clone().unwrap_or_else(|| site.title.clone()),
             language: site.language.clone(),
+            hubs: self.config.server.hubs.iter().map(Url::to_string).collect(),
             folder: format!("{}{}/", site.url, topic.id),
             founded: Timestamp::parse_rfc3339(&format!("{}T00:00:00Z", facts.tag_date)).unwrap_or_default(),
         }
@@ -221,8 +230,8 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
         let limited = self.limited();
         Fingerprint::of(&format!(
             "{RENDERER}\n{rule}\n{id}\n{title}\n{limit}\n{max_age:?}\n{per_feed_limit:?}\n{fold}\n{formats:?}\n{changes}\n\
-             {limited}\n{}\n{:?}\n{:?}\n{}",
-            site.url, site.author, site.language, site.title
+             {limited}\n{}\n{:?}\n{:?}\n{}\n{:?}",
+            site.url, site.author, site.language, site.title, self.config.server.hubs
         ))
     }
 }

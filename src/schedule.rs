@@ -65,6 +65,7 @@ pub struct Schedule {
     rule: Rule,
     /// A spread shifts by less than this many seconds.
     reach: i64,
+    is_auto: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -75,7 +76,7 @@ enum Rule {
 }
 
 impl Schedule {
-    /// Reads a cron line of 5, 6 or 7 fields, a name such as `@hourly`, or `@every 30m`.
+    /// Reads a cron line of 5, 6 or 7 fields, a name such as `@hourly`, `@every 30m`, or `auto`.
     ///
     /// With 5 fields, day and weekday are or-ed when both are restricted, as crontab does;
     /// with 6 or 7 fields both must hold.
@@ -89,8 +90,11 @@ impl Schedule {
 
     fn read(text: &str, zone: Tz) -> Result<Self, Cause> {
         let words: Vec<&str> = text.split_whitespace().collect();
+        let is_auto = text.eq_ignore_ascii_case("auto");
         let (rule, reach) = match words.as_slice() {
             [] => return Err(Cause::Empty),
+            // Until something is known of the feed.
+            _ if is_auto => (Rule::Every(HOUR), HOUR),
             [first, ..] if first.contains("TZ=") => return Err(Cause::Zone),
             [name, rest @ ..] if name.starts_with('@') => named(name, rest, zone)?,
             fields => {
@@ -102,7 +106,12 @@ impl Schedule {
                 (Rule::Calendar(calendar), if fields.len() == 5 { 60 } else { 1 })
             }
         };
-        Ok(Self { text: text.to_owned(), zone, rule, reach })
+        Ok(Self { text: text.to_owned(), zone, rule, reach, is_auto })
+    }
+
+    /// True for `auto`: the feed's own rhythm decides (`pace::rhythm`).
+    pub fn is_auto(&self) -> bool {
+        self.is_auto
     }
 
     /// The first run strictly later than `after`; `None` when none is left (calendars end in 2100).
@@ -722,6 +731,19 @@ mod tests {
         }
         let lwn = schedule("@hourly", Tz::UTC).next(before, Spread::of("lwn"));
         assert_eq!(lwn, Some(time("2026-01-01T00:45:52Z")), "a new version must not move feeds");
+    }
+
+    #[test]
+    fn no_second_of_an_hour_holds_many_of_a_thousand_feeds() {
+        let hourly = schedule("@hourly", Tz::UTC);
+        let start = time("2026-11-25T12:00:00Z");
+        let mut seconds = std::collections::BTreeMap::new();
+        for n in 0..1000 {
+            let next = hourly.next(start, Spread::of(&format!("feed-{n}"))).unwrap();
+            *seconds.entry((next.millis() - start.millis()) / 1000).or_insert(0) += 1;
+        }
+        let most = seconds.values().max().unwrap();
+        assert!(*most <= 50 && seconds.len() > 700, "{most} in one second, {} seconds in use", seconds.len());
     }
 
     #[test]

@@ -21,6 +21,7 @@ fn channel() -> Channel {
         publisher: "新闻汇编编辑部".into(),
         language: Some("zh-Hans".into()),
         folder: "https://news.example.org/tencent/".into(),
+        hubs: vec![],
         previous: None,
         founded: time("2026-11-22T00:00:00Z"),
     }

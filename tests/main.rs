@@ -15,12 +15,14 @@ mod histories;
 mod history;
 mod hostile;
 mod house;
+mod hubs;
 mod identity;
 mod jekyll;
 mod kill;
 mod maintain;
 mod model;
 mod newsroom;
+mod operations;
 #[allow(dead_code, clippy::unwrap_used, reason = "the unit tests' server, which has more ways than are needed here")]
 #[path = "../src/fetch/origin.rs"]
 mod origin;

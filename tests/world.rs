@@ -12,7 +12,7 @@ use feedmill::index::SledIndex;
 use feedmill::model::{FeedSource, Post, Timestamp, Validators};
 use feedmill::poll::{FeedReport, Options, Poller, Stop};
 use feedmill::post;
-use feedmill::publish::Publisher;
+use feedmill::publish::{Outcome, Publisher};
 use feedmill::site::Site;
 
 /// Serves documents by feed id, always whole.
@@ -96,11 +96,11 @@ impl World {
     }
 
     /// Publishes what changed; the published files lie in `public`.
-    pub fn publish(&self) {
+    pub fn publish(&self) -> Outcome {
         let site = Site::new(self.home.path().join("public"));
         let Poller { config, index, archive, clock, .. } = &self.poller;
         let publisher = Publisher { config, index: &**index, archive: &**archive, site: &site };
-        self.runtime.block_on(publisher.topics(&config.topics, false, clock.now())).expect("published");
+        self.runtime.block_on(publisher.topics(&config.topics, false, clock.now())).expect("published")
     }
 
     /// Serves a document as the only feed and polls.

@@ -68,6 +68,8 @@ pub enum DaemonError {
 
 /// After the first signal, so long for what is under way; the machine's own patience is often ten seconds.
 const LAST_WORK: Duration = Duration::from_secs(8);
+/// Signals so close together are one.
+const SAME_SIGNAL: Duration = Duration::from_secs(1);
 /// Between two attempts to go on after trouble with the disk.
 const REST: [Duration; 4] =
     [Duration::from_secs(5), Duration::from_secs(30), Duration::from_mins(1), Duration::from_mins(5)];
@@ -191,7 +193,9 @@ impl Signals {
         }
     }
 
+    /// A second signal to stop; one right behind the first is the same one, sent to the process and to its group.
     async fn stop(&mut self) {
+        let _ = timeout(SAME_SIGNAL, async { while !matches!(self.next().await, Told::Stop) {} }).await;
         while !matches!(self.next().await, Told::Stop) {}
     }
 }

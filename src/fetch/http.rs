@@ -6,6 +6,7 @@
 mod clients;
 mod freshness;
 mod headers;
+mod hook;
 mod open;
 mod resolver;
 mod trouble;
@@ -21,6 +22,7 @@ use url::Url;
 use self::clients::{Clients, IDLE_LIMIT, Pair};
 use self::freshness::freshness;
 use self::headers::{as_received, kept, target, text, validators};
+pub use self::hook::{Hook, HookError};
 use self::open::Open;
 use self::resolver::Lookup;
 use self::trouble::{broken, find, unsent};

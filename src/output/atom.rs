@@ -23,6 +23,7 @@ pub fn atom(channel: &Channel, entries: &[Published], deleted: &[Deleted]) -> Ve
         link("self", &channel.address(Format::Atom), media_type),
         link("alternate", &channel.page(), Some("text/html")),
     ];
+    links.extend(channel.hubs.iter().map(|hub| link("hub", hub, None)));
     links.extend(channel.previous.as_ref().map(|previous| link("prev-archive", previous, media_type)));
     let feed = xml::Feed {
         title: xml::Text::plain(title(&channel.title)),

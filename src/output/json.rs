@@ -15,9 +15,18 @@ struct Feed {
     #[serde(skip_serializing_if = "Option::is_none")]
     language: Option<String>,
     authors: Vec<Author>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    hubs: Vec<Hub>,
     #[serde(rename = "_feedmill", skip_serializing_if = "Option::is_none")]
     extension: Option<Takedowns>,
     items: Vec<Item>,
+}
+
+#[derive(Serialize)]
+struct Hub {
+    #[serde(rename = "type")]
+    kind: &'static str,
+    url: String,
 }
 
 /// What JSON Feed has no word for: entries that were taken down, as in RFC 6721.
@@ -102,6 +111,7 @@ pub fn json(channel: &Channel, entries: &[Published], deleted: &[Deleted]) -> Ve
         feed_url: channel.address(Format::Json),
         language: channel.language.clone(),
         authors: author(&channel.publisher),
+        hubs: channel.hubs.iter().map(|url| Hub { kind: "WebSub", url: url.clone() }).collect(),
         extension: (!deleted.is_empty()).then(|| Takedowns { deleted: deleted.iter().map(gone).collect() }),
         items: entries.iter().map(item).collect(),
     };

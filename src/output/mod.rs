@@ -48,6 +48,8 @@ pub struct Channel {
     pub language: Option<String>,
     /// The topic's folder on the web, with a slash at the end.
     pub folder: String,
+    /// Hubs that tell subscribers of changes (W3C WebSub section 4).
+    pub hubs: Vec<String>,
     /// The newest sealed document of its history (RFC 5005 section 4).
     pub previous: Option<String>,
     /// What `updated` says while the feed has no entries.

@@ -15,12 +15,14 @@ const MEDIA: &str = "http://search.yahoo.com/mrss/";
 
 /// The RSS document of a topic.
 pub fn rss(channel: &Channel, entries: &[Published]) -> Vec<u8> {
-    let link = |rel: &str, href: String, mime_type: &str| Link {
+    let link = |rel: &str, href: &str, mime_type: Option<&str>| Link {
         rel: rel.into(),
-        href,
-        mime_type: Some(mime_type.into()),
+        href: href.into(),
+        mime_type: mime_type.map(Into::into),
         ..Default::default()
     };
+    let mut links = vec![link("self", &channel.address(Format::Rss), Some(Format::Rss.media_type()))];
+    links.extend(channel.hubs.iter().map(|hub| link("hub", hub, None)));
     let media = ("media".to_owned(), MEDIA.to_owned());
     let has_media = entries.iter().any(|entry| entry.post.enclosures.len() > 1);
     let document = xml::Channel {
@@ -33,9 +35,7 @@ pub fn rss(channel: &Channel, entries: &[Published]) -> Vec<u8> {
         generator: Some("feedmill".into()),
         docs: Some("https://www.rssboard.org/rss-specification".into()),
         items: entries.iter().map(item).collect(),
-        atom_ext: Some(AtomExtension {
-            links: vec![link("self", channel.address(Format::Rss), Format::Rss.media_type())],
-        }),
+        atom_ext: Some(AtomExtension { links }),
         dublin_core_ext: Some(DublinCoreExtension {
             publishers: vec![title(&channel.publisher)],
             ..Default::default()

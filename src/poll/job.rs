@@ -60,7 +60,14 @@ impl Job {
 /// When a feed is asked next; `None` when its schedule has no run left.
 pub(super) fn wake(feed: &Feed, state: &FeedState, min_interval: Duration, now: Timestamp) -> Option<Wake> {
     let closed = Holds::default().open(address::of(&feed.source, state), state, now).err();
-    let past = Past { polled: state.last_try(), failures: state.failures, closed, pace: state.pace.clone() };
+    let past = Past {
+        polled: state.last_try(),
+        failures: state.failures,
+        closed,
+        pace: state.pace.clone(),
+        entries: state.entries,
+        active: state.active.map(Timestamp::from_millis),
+    };
     let runs = Runs::of(feed.source.id.as_str(), &feed.schedule);
     // A file of the operator's disk needs no sparing.
     let min_interval = if feed.source.is_file() { Duration::ZERO } else { min_interval };

@@ -190,6 +190,7 @@ where
         let kept = self.keep_document(job, *document, seen, report).await?;
         let since = state.read.map(|read| Duration::from_millis(u64::try_from(seen.millis() - read).unwrap_or(0)));
         state.pace = pace;
+        state.pace.rush = since.and_then(|since| rush(since, entries, report.new));
         if let Some(since) = since.filter(|_| kept.all_new && state.entries > 0) {
             // Whatever was between the two documents was never seen.
             state.pace.turnover = state.pace.turnover.min(Some(since.as_secs()));
@@ -274,6 +275,14 @@ where
         let last = self.sources.get(&line.feed);
         (!last.is_some_and(|last| last.says_the_same(&line))).then_some(line)
     }
+}
+
+/// In which time a document turns over, in seconds, by what was new in it since the last reading; `None` where that is less
+/// than half of it.
+fn rush(since: Duration, entries: usize, new: usize) -> Option<u64> {
+    let is_most = entries > 0 && new * 2 > entries;
+    let new = u64::try_from(new).ok().filter(|_| is_most)?;
+    Some(since.as_secs() * u64::try_from(entries).ok()? / new)
 }
 
 /// Forgets records whose post is gone from the archive: the archive is the truth, and an entry

@@ -201,6 +201,19 @@ topics:
     topics: [all, tencent, all]
 "#;
 
+fn server() -> Server {
+    Server {
+        listen: "[::1]:80".parse().unwrap(),
+        socket: PathBuf::from("/run/feedmill/control"),
+        metrics: Some("[::1]:9464".parse().unwrap()),
+        hubs: vec![
+            Url::parse("https://hub.example.org/").unwrap(),
+            Url::parse("http://127.0.0.1:9000/hub?x=1").unwrap(),
+        ],
+        heartbeat_url: Some(SecretUrl::new(Url::parse("https://beat.example.org/geheim").unwrap())),
+    }
+}
+
 fn all_keys() -> Config {
     let tencent = Topic {
         title: "腾讯".to_owned(),
@@ -234,16 +247,7 @@ fn all_keys() -> Config {
             layout: Layout::Flat,
             raw: false,
         },
-        server: Server {
-            listen: "[::1]:80".parse().unwrap(),
-            socket: PathBuf::from("/run/feedmill/control"),
-            metrics: Some("[::1]:9464".parse().unwrap()),
-            hubs: vec![
-                Url::parse("https://hub.example.org/").unwrap(),
-                Url::parse("http://127.0.0.1:9000/hub?x=1").unwrap(),
-            ],
-            heartbeat_url: Some(SecretUrl::new(Url::parse("https://beat.example.org/geheim").unwrap())),
-        },
+        server: server(),
         fetch: Fetch {
             concurrency: 8,
             per_host: 2,

@@ -78,6 +78,11 @@ impl Clients {
         self.recipe.rootless && self.recipe.certificates.is_empty()
     }
 
+    /// A client that goes anywhere, for addresses that no stranger chose.
+    pub(super) fn unguarded(&self, proxy: Option<&Proxy>) -> Result<Client, FetchError> {
+        self.recipe.client(proxy, false)
+    }
+
     /// The clients of one way; those of a proxy are made when it is first needed.
     pub(super) fn of(&self, proxy: Option<&Proxy>) -> Result<Pair, FetchError> {
         let Some(proxy) = proxy else { return Ok(self.direct.clone()) };
