@@ -27,6 +27,7 @@ pub mod keep;
 pub mod maintain;
 pub mod poll;
 pub mod publish;
+pub mod watch;
 // Floor 4: what lives long.
 pub mod daemon;
 pub mod serve;

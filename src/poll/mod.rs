@@ -163,13 +163,31 @@ where
     /// When a feed is asked next; `None` when its schedule has no run left.
     pub async fn wake(&self, feed: &Feed) -> Result<Option<Wake>, PollError> {
         let state = self.feed_state(feed, &StateFile::parse(None)).await?;
+        Ok(self.wake_of(feed, &state, &Holds::default()))
+    }
+
+    /// What is remembered of every feed of the config, in its order, and when each is asked next; nothing is written.
+    pub async fn remembered(&self) -> Result<Vec<(FeedState, Option<Wake>)>, PollError> {
+        let file = StateFile::parse(self.archive.state().await?.as_deref());
+        let (mut states, mut holds) = (Vec::with_capacity(self.config.feeds.len()), Holds::default());
+        for feed in &self.config.feeds {
+            let state = self.feed_state(feed, &file).await?;
+            holds.learn(&state);
+            states.push(state);
+        }
+        let wakes = states.iter().zip(&self.config.feeds).map(|(state, feed)| self.wake_of(feed, state, &holds));
+        let wakes: Vec<Option<Wake>> = wakes.collect();
+        Ok(states.into_iter().zip(wakes).collect())
+    }
+
+    fn wake_of(&self, feed: &Feed, state: &FeedState, holds: &Holds) -> Option<Wake> {
         let now = self.clock.now();
-        let closed = Holds::default().open(address::of(&feed.source, &state), &state, now).err();
-        let past = Past { polled: state.last_try(), failures: state.failures, closed, pace: state.pace };
+        let closed = holds.open(address::of(&feed.source, state), state, now).err();
+        let past = Past { polled: state.last_try(), failures: state.failures, closed, pace: state.pace.clone() };
         let runs = Runs::of(feed.source.id.as_str(), &feed.schedule);
         // A file of the operator's disk needs no sparing.
         let min_interval = if feed.source.is_file() { Duration::ZERO } else { self.config.fetch.min_interval };
-        Ok(pace::next(runs, &past, min_interval, now))
+        pace::next(runs, &past, min_interval, now)
     }
 
     /// The report of a feed whose last poll is less than `min_interval` ago.
