@@ -70,8 +70,11 @@ fn condition(feed: &Feed, state: &FeedState, wake: Option<Wake>) -> Condition {
         Some(Why::Held) => Condition::Held,
         _ if state.failures > 0 && is_gone(feed, state) => Condition::Gone,
         _ if state.failures > 0 => Condition::Failing,
-        // A clone of an archive knows of addresses that ended before it has asked for itself.
-        _ if state.last_try().is_none() => Condition::New,
+        _ if state.last_try().is_none() => {
+            // A clone of an archive knows of addresses that ended before it has asked for itself.
+            let has_ended = is_gone(feed, state) && feed.source.access.mirrors.is_empty();
+            if has_ended { Condition::Gone } else { Condition::New }
+        }
         _ => Condition::Ok,
     }
 }

@@ -98,3 +98,21 @@ fn a_new_address_is_asked_for_until_the_config_has_it() {
     let moved = json(&house)[0]["alarms"].to_string();
     assert!(!moved.contains("moved"), "{moved}");
 }
+
+#[test]
+fn who_wants_to_be_left_alone_holds_every_feed_of_the_host() {
+    let house = House::new();
+    house.config("feeds: [{ id: a, name: A, url: '{server}/a' }, { id: b, name: B, url: '{server}/b' }]");
+    let headers = vec![("Retry-After".to_owned(), "7200".to_owned())];
+    house.serves_page("/a", Page { status: 429, headers, body: vec![] });
+    house.serves("/b", rss(&item("One", "https://example.org/1", "g1", DATE, "<p>x</p>")));
+    house.run(["poll", "b"]).success();
+    house.run(["poll", "a"]).code(4);
+    let lines = json(&house);
+    let of = |feed: &str| lines.iter().find(|line| line["feed"] == feed).expect("feed");
+    for feed in ["a", "b"] {
+        assert_eq!((&of(feed)["state"], &of(feed)["why"]), (&"held".into(), &"held".into()), "{feed}");
+    }
+    assert_eq!(of("a")["next"], of("b")["next"]);
+    assert!(of("a")["error"].as_str().expect("error").contains("asks to wait 7200s"));
+}

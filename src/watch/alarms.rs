@@ -2,6 +2,7 @@
 
 use super::{for_all, is_gone, moved_to};
 use crate::config::Feed;
+use crate::fetch;
 use crate::index::FeedState;
 use crate::model::{Alarm, AlarmKind, Condition, Timestamp};
 
@@ -52,16 +53,19 @@ fn since(moment: i64, now: i64) -> Option<i64> {
 }
 
 fn gone(feed: &Feed, state: &FeedState, condition: Condition) -> Option<Alarm> {
-    if condition == Condition::Gone || (is_gone(feed, state) && state.failures > 0) {
+    if condition == Condition::Gone || (state.failures > 0 && is_gone(feed, state)) {
         let since = state.failing.or_else(|| state.gone.values().min().copied());
         let what = "its publisher ended it (410 Gone), so it is asked once a month only; set `enabled: false`, or its \
                     new address as `url`";
         return Some(alarm(feed, AlarmKind::Gone, since, what));
     }
-    let asked = state.gone.get(feed.source.url.as_str()).or_else(|| state.gone.values().min())?;
-    let what = "one of its addresses has ended (410 Gone) and another one answers in its place; take the one that ended \
-                out of the config";
-    Some(alarm(feed, AlarmKind::Gone, Some(*asked), what))
+    let (address, asked) = state.gone.iter().next()?;
+    let shown = url::Url::parse(address).ok().filter(|_| feed.source.public_url().is_some());
+    let shown = shown.map_or_else(|| "one of its addresses".to_owned(), |url| format!("`{}`", fetch::shown(&url)));
+    let what = format!(
+        "{shown} has ended (410 Gone), so its other addresses are asked alone; take that one out of the config"
+    );
+    Some(alarm(feed, AlarmKind::Gone, Some(*asked), &what))
 }
 
 fn failing(feed: &Feed, state: &FeedState, condition: Condition, now: i64) -> Option<Alarm> {

@@ -79,6 +79,7 @@ fn the_state_of_a_feed_follows_from_what_keeps_it() {
     };
     let failing = FeedState { failures: 2, ..good() };
     let gone = FeedState { gone: [("https://a.example/f".to_owned(), ago(DAY))].into(), ..failing.clone() };
+    let clone = FeedState { polled: None, failures: 0, ..gone.clone() };
     for (state, why, wanted) in [
         (&FeedState::default(), Some(Why::First), (Condition::New, Some(Reason::First), true)),
         (&good(), Some(Why::Hint), (Condition::Ok, Some(Reason::Hint), true)),
@@ -88,6 +89,7 @@ fn the_state_of_a_feed_follows_from_what_keeps_it() {
         (&failing, Some(Why::Held), (Condition::Held, Some(Reason::Held), true)),
         (&gone, Some(Why::Gone), (Condition::Gone, Some(Reason::Gone), true)),
         (&good(), None, (Condition::Ok, None, false)),
+        (&clone, Some(Why::First), (Condition::Gone, Some(Reason::First), true)),
     ] {
         assert_eq!(of(&plain(), state, why), wanted, "{why:?}");
     }
@@ -234,6 +236,18 @@ fn an_alarm_is_a_sentence_with_cause_and_next_step() {
         status(&plain(), &FeedState { moved: Some("https://b.example/".into()), ..good() }).alarms[0].since,
         None
     );
+    let mirror = |state: &mut FeedState| {
+        state.gone.insert("https://m.example/f".to_owned(), ago(DAY));
+    };
+    assert_eq!(
+        text(&plain(), &mirror),
+        (
+            since("2026-11-28"),
+            "feed `a`: `https://m.example/f` has ended (410 Gone), so its other addresses are asked alone; take that one \
+             out of the config"
+                .to_owned()
+        )
+    );
     let hour = |text: &str| text.contains("2026-11-29 11:00 UTC");
     assert!(hour(&text(&plain(), &|state| state.gap = Some(ago(HOUR))).1));
     assert!(hour(&text(&plain(), &|state| state.cut = Some(ago(HOUR))).1));
@@ -246,6 +260,7 @@ fn a_secret_address_is_in_no_sentence() {
     let mut state = good();
     (state.failures, state.failing) = (5, Some(ago(DAY)));
     state.moved = Some("https://b.example/s3cret/f".to_owned());
+    state.gone.insert("https://m.example/s3cret/f".to_owned(), ago(DAY));
     state.error = Some(
         "feed `a`: `https://m.example/s3cret/f` answered 404 Not Found; see https://m.example/s3cret, no connection to \
          `m.example:443`"
@@ -256,7 +271,7 @@ fn a_secret_address_is_in_no_sentence() {
         status.error.as_deref(),
         Some("feed `a`: `…` answered 404 Not Found; see … no connection to `m.example:443`")
     );
-    assert_eq!((status.moved_to.as_deref(), status.alarms.len()), (None, 2));
+    assert_eq!((status.moved_to.as_deref(), status.alarms.len()), (None, 3));
     let told = serde_json::to_string(&status).unwrap() + &table(&[status], now());
     assert!(!told.contains("s3cret"), "{told}");
     assert_eq!(without_addresses("`/home/ann/x.xml` cannot be read: no such file"), "`…` cannot be read: no such file");
