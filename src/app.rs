@@ -25,7 +25,7 @@ use crate::maintain::reindex::{self, Reindexed};
 use crate::maintain::replay::{self, Replayed};
 use crate::maintain::verify::{self, Verified, VerifyError};
 use crate::maintain::{access, discover, explain};
-use crate::model::{FeedSelection, Topic};
+use crate::model::{FeedSelection, FeedStatus, Timestamp, Topic};
 use crate::output::{self, Outline};
 use crate::poll::{FeedReport, Options, PollError, Poller, Stop};
 use crate::publish::{self, PublishError, Publisher};
@@ -33,6 +33,7 @@ use crate::read::list;
 use crate::schedule::Spread;
 use crate::site::Site;
 use crate::takedown::{self, TakedownError};
+use crate::watch;
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -501,6 +502,11 @@ impl App {
         // Nobody waits for a thread that hangs in a disk.
         runtime.shutdown_background();
         done
+    }
+
+    /// How it stands with each feed, what needs somebody first, and when that was so; only the index is opened.
+    pub fn status(&self) -> Result<(Vec<FeedStatus>, Timestamp), AppError> {
+        self.with_poller(false, async |poller| Ok((watch::survey(poller).await?, poller.clock.now())))
     }
 
     /// When each feed is polled next, and what the topics match.

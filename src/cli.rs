@@ -12,8 +12,9 @@ use indicatif::{ProgressBar, ProgressStyle};
 use crate::app::{App, AppError, Import};
 use crate::control::ControlError;
 use crate::log::{self, Least};
+use crate::model::StatusSummary;
 use crate::poll::{FeedReport, Options, Outcome};
-use crate::{index, maintain};
+use crate::{index, maintain, watch};
 
 /// Polls feeds, keeps every entry for ever as a readable post, republishes merged feeds by topic.
 #[derive(Debug, Parser)]
@@ -106,6 +107,12 @@ enum Command {
     /// For developers: make posts again from their sources, report what comes out differently.
     #[command(hide = true)]
     Replay,
+    /// Show how it stands with each feed: last poll, last new entry, next poll, and what needs somebody. Nothing is polled.
+    Status {
+        /// Print one JSON object per feed, then a summary.
+        #[arg(long)]
+        json: bool,
+    },
     /// Validate the config, show when each feed is polled next and how many posts each topic matches; nothing is written.
     Check,
     /// Print a script that lets a shell complete commands and flags.
@@ -263,6 +270,7 @@ fn dispatch(app: &App, command: Command, volume: Volume) -> Result<ExitCode, App
             );
             Ok(if done.different.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
         }
+        Command::Status { json } => status(app, json),
         Command::Check => {
             print(&app.check()?);
             Ok(ExitCode::SUCCESS)
@@ -296,6 +304,19 @@ fn poll(app: &App, args: &PollArgs, volume: Volume) -> Result<ExitCode, AppError
         say(volume, Volume::Normal, &summary.sentence(args.dry_run));
     }
     Ok(if summary.failed > 0 { ExitCode::from(4) } else { ExitCode::SUCCESS })
+}
+
+fn status(app: &App, as_json: bool) -> Result<ExitCode, AppError> {
+    let (feeds, now) = app.status()?;
+    if as_json {
+        for feed in &feeds {
+            print(&json(feed));
+        }
+        print(&json(&serde_json::json!({ "summary": StatusSummary::of(&feeds) })));
+    } else {
+        print(&watch::table(&feeds, now));
+    }
+    Ok(ExitCode::SUCCESS)
 }
 
 fn try_store(kind: &str, path: &Path) -> ExitCode {

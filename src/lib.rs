@@ -28,6 +28,7 @@ pub mod maintain;
 pub mod poll;
 pub mod publish;
 pub mod takedown;
+pub mod watch;
 // Floor 4: what lives long.
 pub mod control;
 pub mod daemon;

@@ -14,7 +14,7 @@ use crate::config::Config;
 use crate::index::{Index, IndexError};
 use crate::maintain::look;
 use crate::model::{Fingerprint, Format, Found, Post, PostPath, Publish, Record, Timestamp, Topic};
-use crate::output::{self, Channel, Deleted, Published};
+use crate::output::{self, Channel, Deleted, Published, Station};
 use crate::site::{Replaced, Site, SiteError};
 use crate::topic::{self, Matcher};
 
@@ -90,6 +90,19 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
         }
         self.root(&mut outcome).await?;
         Ok(outcome)
+    }
+
+    /// Who speaks on the status page and in the alarm feed. The archive's facts are fixed if they are not yet.
+    pub async fn station(&self, now: Timestamp) -> Result<Station, PublishError> {
+        let (site, facts) = (&self.config.site, self.site_facts(now).await?);
+        Ok(Station {
+            tag: entry::tag(&facts, ""),
+            title: site.title.clone(),
+            publisher: site.author.clone().unwrap_or_else(|| site.title.clone()),
+            language: site.language.clone(),
+            url: site.url.to_string(),
+            founded: founded(&facts),
+        })
     }
 
     async fn site_facts(&self, now: Timestamp) -> Result<SiteFacts, PublishError> {
@@ -211,7 +224,7 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
             language: site.language.clone(),
             hubs: self.config.server.hubs.iter().map(Url::to_string).collect(),
             folder: format!("{}{}/", site.url, topic.id),
-            founded: Timestamp::parse_rfc3339(&format!("{}T00:00:00Z", facts.tag_date)).unwrap_or_default(),
+            founded: founded(facts),
         }
     }
 
@@ -234,6 +247,11 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
             site.url, site.author, site.language, site.title, self.config.server.hubs
         ))
     }
+}
+
+/// The site's first day.
+fn founded(facts: &SiteFacts) -> Timestamp {
+    Timestamp::parse_rfc3339(&format!("{}T00:00:00Z", facts.tag_date)).unwrap_or_default()
 }
 
 fn topic_id(facts: &SiteFacts, topic: &Topic) -> String {

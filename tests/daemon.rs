@@ -220,7 +220,7 @@ fn a_new_config_holds_as_a_whole_or_not_at_all() {
     daemon.line(|line| line.contains("the old config stays in force"));
     // What cannot change is said.
     house.config(&format!("{}feeds: [{a}]", SERVER.replace("listen", "socket: s.sock, listen")));
-    let run = house.run(["--config", "config.yaml", "reload"]).code(1);
+    let run = house.run(["reload"]).code(1);
     assert!(run.stderr.contains("no daemon answers"), "{}", run.stderr);
     daemon.signal("HUP");
     daemon.line(|line| line.contains("`server.socket` changed: that takes a new start"));

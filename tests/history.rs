@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use chrono::DateTime;
 
-use crate::house::{House, item, rss};
+use crate::house::{House, assert_valid_atom, item, rss};
 use crate::world::World;
 
 /// A day in the past, by number.
@@ -70,21 +70,6 @@ fn all_ids(numbers: impl Iterator<Item = usize>) -> BTreeSet<String> {
 
 const TWO: &str = "feeds: [{ id: a, name: A, url: '{server}/a' }]\n\
                    topics: [{ id: all, limit: 10 }, { id: odd, limit: 10, any: [T1, T3, T5, T7, T9, T11, T33] }]";
-
-/// Asks RFC 4287's schema; says so where neither schema nor jing is here.
-fn assert_valid_atom(path: &str) {
-    let schema = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/tools/atom.rnc");
-    if !schema.is_file() {
-        println!("skipped: the schema ../shared/tools/atom.rnc is not here");
-        return;
-    }
-    let jing = std::process::Command::new("jing").arg("-c").arg(schema).arg(path).output();
-    let Ok(found) = jing else {
-        println!("skipped: jing is not here");
-        return;
-    };
-    assert!(found.status.success(), "{path}: {}", String::from_utf8_lossy(&found.stdout));
-}
 
 /// Every file below the topic's history, with its bytes.
 fn sealed(house: &House, topic: &str) -> BTreeMap<String, String> {

@@ -310,3 +310,26 @@ pub fn item(title: &str, link: &str, guid: &str, date: &str, body: &str) -> Stri
 }
 
 pub const DATE: &str = "Wed, 28 Jul 2021 11:01:00 GMT";
+
+/// Asks RFC 4287's schema; says so where neither schema nor jing is here.
+pub fn assert_valid_atom(path: &str) {
+    let schema = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/tools/atom.rnc");
+    if !schema.is_file() {
+        println!("skipped: the schema ../shared/tools/atom.rnc is not here");
+        return;
+    }
+    let jing = std::process::Command::new("jing").arg("-c").arg(schema).arg(path).output();
+    let Ok(found) = jing else {
+        println!("skipped: jing is not here");
+        return;
+    };
+    assert!(found.status.success(), "{path}: {}", String::from_utf8_lossy(&found.stdout));
+}
+
+/// Reads a page as XML, which is stricter: what HTML leaves open is closed first.
+pub fn assert_well_formed(page: &str) {
+    let lines =
+        page.lines().filter(|line| !["<!DOCTYPE", "<meta", "<link"].iter().any(|start| line.starts_with(start)));
+    let strict = lines.collect::<Vec<_>>().join("\n");
+    roxmltree::Document::parse(&strict).unwrap_or_else(|error| panic!("{error}: {page}"));
+}

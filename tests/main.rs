@@ -2,6 +2,7 @@
 
 #![expect(clippy::print_stdout, reason = "a skipped test says so")]
 
+mod alarms;
 mod archive;
 mod broken;
 mod corpus;
@@ -35,6 +36,7 @@ mod python;
 mod readers;
 mod readme;
 mod seeds;
+mod status;
 mod topics;
 mod torture;
 mod twin;

@@ -53,6 +53,9 @@ pub struct FeedState {
     /// The address it moved to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub moved: Option<String>,
+    /// When that was settled.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub moved_since: Option<i64>,
     /// The address that permanent redirects led to at the last poll.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub moving: Option<String>,

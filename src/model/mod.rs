@@ -6,6 +6,7 @@ mod feed;
 mod key;
 mod post;
 mod record;
+mod status;
 mod time;
 mod topic;
 
@@ -15,5 +16,6 @@ pub use feed::{Dedup, FeedId, FeedMeta, FeedSource, Publish, Revisions, Validato
 pub use key::{CanonicalUrl, EntryKey, hex};
 pub use post::{Post, PostPath};
 pub use record::{Fingerprint, Found, LedgerPosition, Record};
+pub use status::{Alarm, AlarmKind, Condition, FeedStatus, Reason, StatusSummary};
 pub use time::Timestamp;
 pub use topic::{FeedSelection, Format, Pattern, Place, Topic, TopicId};

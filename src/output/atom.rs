@@ -1,6 +1,10 @@
 //! The door to atom_syndication: Atom 1.0 (RFC 4287).
 
+mod alarms;
+
 use std::collections::BTreeMap;
+
+pub use alarms::alarms;
 
 use atom_syndication as xml;
 

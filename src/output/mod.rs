@@ -13,13 +13,13 @@ mod rss;
 use crate::model::{Format, Post, Publish, Timestamp};
 use crate::normalize;
 
-pub use atom::{atom, sealed};
+pub use atom::{alarms, atom, sealed};
 pub use diff::difference;
 pub use excerpt::excerpt;
 pub use history::{Sealed, struck};
 pub use json::json;
 pub use opml::{Outline, opml};
-pub use page::{TopicLink, index_page, topic_page};
+pub use page::{TopicLink, index_page, status_page, topic_page};
 pub use rss::rss;
 
 /// What makes feeds legible in a browser: the root's `feed.css`.
@@ -71,6 +71,30 @@ impl Channel {
     fn updated(&self, entries: &[Published], deleted: &[Deleted]) -> Timestamp {
         let moments = entries.iter().map(|entry| entry.updated).chain(deleted.iter().map(|entry| entry.when));
         moments.max().unwrap_or(self.founded)
+    }
+}
+
+/// Who speaks on the status page and in the alarm feed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Station {
+    /// How its ids begin, with a colon at the end: `tag:news.example.org,2026-11-22:`.
+    pub tag: String,
+    /// Title of the site.
+    pub title: String,
+    /// Who publishes it.
+    pub publisher: String,
+    /// Language of the site.
+    pub language: Option<String>,
+    /// Where it is on the web, with a slash at the end.
+    pub url: String,
+    /// The date of an alarm of which nobody knows since when it stands.
+    pub founded: Timestamp,
+}
+
+impl Station {
+    /// Where the status page is.
+    fn page(&self) -> String {
+        format!("{}status", self.url)
     }
 }
 

@@ -1,6 +1,10 @@
 //! The door to askama: pages for people, with automatic escaping.
 
+mod status;
+
 use askama::Template;
+
+pub use status::status_page;
 
 use super::{Channel, Published, address, legal, title};
 use crate::model::{Format, Publish, Timestamp};

@@ -121,6 +121,7 @@ pub(super) fn follow(state: &mut FeedState, own: &Url, asked: &Url, to: Option<&
     state.moving = None;
     let validators = state.validators_of(asked.as_str());
     state.moved = Some(to.to_string()).filter(|_| to != own);
+    state.moved_since = state.polled.filter(|_| to != own);
     state.put_validators(to.as_str(), validators);
     Move::Settled(to.clone())
 }
@@ -135,7 +136,7 @@ pub(super) fn turn_back(state: &mut FeedState, failed: &[(Url, FeedError)], answ
     let Some(moved) = state.moved.clone().filter(|_| answered == own) else { return false };
     let is_wrong = failed.iter().any(|(address, error)| address.as_str() == moved && is_final(error));
     if is_wrong {
-        state.moved = None;
+        (state.moved, state.moved_since) = (None, None);
         state.moving = None;
     }
     is_wrong
@@ -194,6 +195,7 @@ mod tests {
         let (own, to, other) = (url("http://a.example/f"), url("https://b.example/f"), url("https://c.example/f"));
         let mut state = FeedState { url: own.to_string(), ..FeedState::default() };
         state.validators.etag = Some("\"1\"".to_owned());
+        state.polled = Some(7);
         assert_eq!(follow(&mut state, &own, &own, Some(&to), true), Move::Waiting);
         // Another target in between begins anew, and so does a direct answer.
         assert_eq!(follow(&mut state, &own, &own, Some(&other), true), Move::Waiting);
@@ -202,12 +204,12 @@ mod tests {
         assert_eq!(follow(&mut state, &own, &own, Some(&to), true), Move::Waiting);
         assert_eq!(state.moved, None);
         assert_eq!(follow(&mut state, &own, &own, Some(&to), true), Move::Settled(to.clone()));
-        assert_eq!(state.moved.as_deref(), Some(to.as_str()));
+        assert_eq!((state.moved.as_deref(), state.moved_since), (Some(to.as_str()), Some(7)));
         assert_eq!(state.validators_of(to.as_str()).etag.as_deref(), Some("\"1\""), "the next request is conditional");
         // From there it moves on, and back.
         assert_eq!(follow(&mut state, &own, &to, Some(&own), true), Move::Waiting);
         assert_eq!(follow(&mut state, &own, &to, Some(&own), true), Move::Settled(own.clone()));
-        assert_eq!(state.moved, None);
+        assert_eq!((state.moved, state.moved_since), (None, None));
     }
 
     #[test]

@@ -39,7 +39,7 @@ impl Job {
 
     /// When it is asked next; `None` when its schedule has no run left.
     pub(super) fn wake(&self, min_interval: Duration, now: Timestamp) -> Option<Wake> {
-        wake(&self.feed, &self.state, min_interval, now)
+        wake(&self.feed, &self.state, &Holds::default(), min_interval, now)
     }
 
     /// The report of a feed whose last poll is less than `min_interval` ago.
@@ -58,8 +58,14 @@ impl Job {
 }
 
 /// When a feed is asked next; `None` when its schedule has no run left.
-pub(super) fn wake(feed: &Feed, state: &FeedState, min_interval: Duration, now: Timestamp) -> Option<Wake> {
-    let closed = Holds::default().open(address::of(&feed.source, state), state, now).err();
+pub(super) fn wake(
+    feed: &Feed,
+    state: &FeedState,
+    holds: &Holds,
+    min_interval: Duration,
+    now: Timestamp,
+) -> Option<Wake> {
+    let closed = holds.open(address::of(&feed.source, state), state, now).err();
     let past = Past {
         polled: state.last_try(),
         failures: state.failures,

@@ -175,10 +175,21 @@ where
         job.wake(self.config.fetch.min_interval, self.clock.now())
     }
 
-    /// When a feed is asked next; `None` when its schedule has no run left.
-    pub async fn wake(&self, feed: &Feed) -> Result<Option<Wake>, PollError> {
-        let state = self.feed_state(feed, &StateFile::parse(None)).await?;
-        Ok(job::wake(feed, &state, self.config.fetch.min_interval, self.clock.now()))
+    /// What is remembered of every feed of the config, in its order, and when each is asked next; nothing is written.
+    pub async fn remembered(&self) -> Result<Vec<(FeedState, Option<Wake>)>, PollError> {
+        let file = StateFile::parse(self.archive.state().await?.as_deref());
+        let (mut states, mut holds) = (Vec::with_capacity(self.config.feeds.len()), Holds::default());
+        for feed in &self.config.feeds {
+            let state = self.feed_state(feed, &file).await?;
+            holds.learn(&state);
+            states.push(state);
+        }
+        let wakes = states
+            .iter()
+            .zip(&self.config.feeds)
+            .map(|(state, feed)| job::wake(feed, state, &holds, self.config.fetch.min_interval, self.clock.now()));
+        let wakes: Vec<Option<Wake>> = wakes.collect();
+        Ok(states.into_iter().zip(wakes).collect())
     }
 }
 
