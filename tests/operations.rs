@@ -1,6 +1,7 @@
 //! What the operator and other programs get: logs, the man page, completions.
 
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
@@ -113,4 +114,36 @@ fn the_shell_and_man_take_what_is_made_for_them() {
             Err(_) => println!("skipped: {tool} is not here"),
         }
     }
+}
+
+#[test]
+fn systemd_finds_the_service_right_and_shut_off() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let unit = std::fs::read_to_string(root.join("contrib/feedmill.service")).expect("unit");
+    let folder = tempfile::tempdir().expect("folder");
+    let file = folder.path().join("feedmill.service");
+    // It looks whether the program is there.
+    let unit = unit.replace("/usr/local/bin/feedmill", env!("CARGO_BIN_EXE_feedmill"));
+    crate::house::write(&file, unit.as_bytes());
+    let analyze = |args: &[&str]| {
+        let mut command = Command::new("systemd-analyze");
+        command.args(args).arg(&file).env("SYSTEMD_PAGER", "cat").output().ok()
+    };
+    let Some(version) = analyze(&["--version"]) else {
+        println!("skipped: systemd-analyze is not here");
+        return;
+    };
+    let verified = analyze(&["verify"]).expect("systemd-analyze");
+    let said = String::from_utf8_lossy(&verified.stderr);
+    let version = String::from_utf8_lossy(&version.stdout).lines().next().unwrap_or_default().to_owned();
+    assert!(verified.status.success() && said.is_empty(), "{version}: {said}");
+    // Tenths: the exposure is at most 2.0.
+    let security = analyze(&["security", "--offline=true", "--threshold=20"]).expect("systemd-analyze");
+    let table = String::from_utf8_lossy(&security.stdout);
+    assert!(
+        table.contains("Overall exposure level"),
+        "{version}: {table}{}",
+        String::from_utf8_lossy(&security.stderr)
+    );
+    assert!(security.status.success(), "{version}: {table}");
 }

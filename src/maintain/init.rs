@@ -171,6 +171,12 @@ mod tests {
         assert!(["@DIR@", "@DATA@", "@HOME@"].iter().all(|mark| !text.contains(mark)));
     }
 
+    #[test]
+    fn the_service_of_contrib_is_the_one_that_is_written() {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("contrib/feedmill.service");
+        assert_eq!(fs::read_to_string(path).expect("contrib/feedmill.service"), service(Path::new(ELSEWHERE)));
+    }
+
     /// The quoted words of a table in another file of the program.
     fn words(source: &str, from: &str) -> Vec<String> {
         let table = source.split(from).nth(1).and_then(|rest| rest.split("];").next()).expect(from);
