@@ -74,7 +74,7 @@ where
         config.feeds.len()
     ));
     let mut serving = stop.clone();
-    let server = serve::run(listener, config.storage.public.clone(), async move { serving.wait().await });
+    let server = serve::run(listener, config.storage.public.clone(), (), async move { serving.wait().await });
     let ((), (), done) = tokio::join!(signals, server, polling(poller, site, stop, &say, &sender));
     say("stopped".to_owned());
     done

@@ -33,6 +33,7 @@ mod python;
 mod readers;
 mod readme;
 mod seeds;
+mod serve;
 mod topics;
 mod torture;
 mod twin;
