@@ -29,6 +29,7 @@ pub mod poll;
 pub mod publish;
 // Floor 4: what lives long.
 pub mod daemon;
+pub mod metrics;
 pub mod serve;
 // Floor 5: the program.
 pub mod app;
