@@ -398,6 +398,38 @@ mod tests {
     }
 
     #[test]
+    fn the_alert_rules_name_metrics_that_exist() {
+        let rules = include_str!("../contrib/prometheus-alerts.yml");
+        let known = include_str!("metrics/golden.txt");
+        let mut named = 0;
+        for rest in rules.split("feedmill_").skip(1) {
+            let name: String = rest.chars().take_while(|c| c.is_ascii_lowercase() || *c == '_').collect();
+            assert!(known.contains(&format!("# TYPE feedmill_{name} ")), "feedmill_{name}");
+            named += 1;
+        }
+        assert!(named > 5);
+    }
+
+    #[tokio::test]
+    async fn the_listener_answers_at_one_address_only() {
+        use tokio::io::{AsyncReadExt, AsyncWriteExt};
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let server = tokio::spawn(serve(listener, Arc::new(Metrics::new(at(0))), std::future::pending()));
+        for (path, status) in [("/metrics", "200"), ("/", "404"), ("/metrics/", "404")] {
+            let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+            let asked = format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+            stream.write_all(asked.as_bytes()).await.unwrap();
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.unwrap();
+            assert!(answer.starts_with(&format!("HTTP/1.1 {status} ")), "{answer}");
+            let type_of_metrics = "content-type: text/plain; version=0.0.4; charset=utf-8\r\n";
+            assert_eq!(answer.contains(type_of_metrics), status == "200", "{answer}");
+        }
+        server.abort();
+    }
+
+    #[test]
     fn series_of_a_feed_end_with_the_feed() {
         let metrics = Metrics::new(at(0));
         metrics.set_feeds(&["a", "b"]);

@@ -520,6 +520,32 @@ async fn idle_and_stuck_connections_are_closed() {
 }
 
 #[tokio::test]
+async fn a_reader_that_takes_too_little_is_closed_and_a_slow_one_is_not() {
+    let short = Duration::from_millis(500);
+    let house = House::with(Limits { idle: short, head: short / 2, ..LIMITS }).await;
+    house.file("big.xml", vec![b'x'; 20 << 20]);
+    // Reads `size` bytes at a time until it has `enough`, then all that is left.
+    let read = async |size: usize, pause: u64, enough: usize| {
+        let mut stream = house.connect().await;
+        stream.write_all(b"GET /big.xml HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await.unwrap();
+        let (mut bytes, mut taken) = (vec![0; size], 0);
+        while taken < enough {
+            let n = stream.read(&mut bytes).await.unwrap();
+            assert_ne!(n, 0);
+            taken += n;
+            sleep(Duration::from_millis(pause)).await;
+        }
+        let mut rest = Vec::new();
+        let _ = stream.read_to_end(&mut rest).await;
+        taken + rest.len()
+    };
+    // One reads some MiB/s for several times `idle`, the other 20 KiB/s for as long.
+    let (slow, dripping) = tokio::join!(read(32 << 10, 10, 8 << 20), read(200, 10, 200 * 300));
+    assert!(slow > 20 << 20);
+    assert!(dripping < 20 << 20);
+}
+
+#[tokio::test]
 async fn connections_beyond_the_limit_take_the_place_of_the_one_that_waits_longest() {
     let house = House::with(Limits { rooms: Rooms { all: 2, ..LIMITS.rooms }, ..LIMITS }).await;
     let mut first = house.connect().await;
