@@ -16,6 +16,7 @@ mod wire;
 
 use std::convert::Infallible;
 use std::future::Future;
+use std::io;
 use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
@@ -65,6 +66,9 @@ const HEAD_SIZE: usize = 16 << 10;
 /// Bytes that the system holds for a reader (it doubles the number); what one costs that takes nothing. By itself it
 /// would take megabytes, and say nothing while a slow reader empties them.
 const SENDING: usize = 128 << 10;
+/// How long, and for how many bytes, a client may go on after its last answer.
+const LINGER: Duration = Duration::from_secs(1);
+const LINGER_SIZE: usize = 256 << 10;
 /// How long to wait when the system has no more file handles.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -156,23 +160,49 @@ async fn converse<P: Pages>(
         .max_buf_size(HEAD_SIZE)
         .serve_connection(TokioIo::new(wire), service);
     let mut connection = pin!(connection);
-    tokio::select! {
+    let ended = tokio::select! {
         // Errors are the client's: it left, or what it sent is not HTTP.
-        _ = connection.as_mut() => return,
-        _ = stopped.wait_for(|stopped| *stopped) => {}
+        _ = connection.as_mut() => true,
+        _ = stopped.wait_for(|stopped| *stopped) => false,
         () = place.guest.out.notified() => return,
         phase = overdue(&place.guest, limits) => {
-            if phase == Phase::Asking {
-                let _ = stream.try_write(&secured(
-                    b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n",
-                ));
+            if phase != Phase::Asking {
+                return;
             }
-            return;
+            let late = b"HTTP/1.1 408 Request Timeout\r\nconnection: close\r\ncontent-length: 0\r\n\r\n";
+            let _ = stream.try_write(&secured(late));
+            true
         }
+    };
+    if ended {
+        place.guest.enter(Phase::Idle);
+        tokio::select! {
+            () = place.guest.out.notified() => {}
+            _ = stopped.wait_for(|stopped| *stopped) => {}
+            _ = timeout(LINGER, part(&stream)) => {}
+        }
+        return;
     }
     // `serve` ends the task when this takes too long.
     connection.as_mut().graceful_shutdown();
     let _ = connection.await;
+}
+
+/// Says that nothing more comes, and takes what the client still sends: with bytes of it unread, the system would
+/// break the connection off, and our last answer could be lost.
+async fn part(stream: &TcpStream) -> io::Result<()> {
+    rustix::net::shutdown(stream, rustix::net::Shutdown::Write)?;
+    let (mut bytes, mut left) = ([0; 4096], LINGER_SIZE);
+    while left > 0 {
+        stream.readable().await?;
+        match stream.try_read(&mut bytes) {
+            Ok(0) => break,
+            Ok(n) => left = left.saturating_sub(n),
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(())
 }
 
 /// Waits until a connection is in one phase for too long.
