@@ -13,7 +13,7 @@ use crate::config::{self, Config, Feed, Problem, Source};
 use crate::control::{Client, Command, ControlError, Line};
 use crate::daemon::{self, DaemonError, Edges};
 use crate::disk::{Disk, LocalDisk};
-use crate::fetch::{FetchError, Fetcher, Limits, MinRate};
+use crate::fetch::{FetchError, Fetcher, Hook, Limits, MinRate};
 use crate::index::{Damage, IndexError, SledIndex};
 use crate::maintain::forget::ForgetError;
 use crate::maintain::heal;
@@ -506,6 +506,16 @@ impl App {
 
     /// How it stands with each feed, what needs somebody first, and when that was so; only the index is opened.
     pub fn status(&self) -> Result<(Vec<FeedStatus>, Timestamp), AppError> {
+        if let Some(daemon) = self.running()? {
+            let mut feeds = Vec::new();
+            let last = daemon.ask(&Command::Status, |line| {
+                if let Line::Status(feed) = line {
+                    feeds.push(*feed);
+                }
+            })?;
+            let now = if let Line::Now { now } = last { now } else { SystemClock.now() };
+            return Ok((feeds, now));
+        }
         self.with_poller(false, async |poller| Ok((watch::survey(poller).await?, poller.clock.now())))
     }
 
@@ -746,6 +756,11 @@ impl Edges for LocalEdges {
     fn fetcher(&self, config: &Config) -> Result<Arc<Fetcher>, String> {
         let app = App { config: Arc::new(config.clone()), path: self.path.clone() };
         Fetcher::new(&app.limits()).map(Arc::new).map_err(|error| error.to_string())
+    }
+
+    fn hook(&self, config: &Config) -> Result<Hook, String> {
+        let app = App { config: Arc::new(config.clone()), path: self.path.clone() };
+        Hook::new(&app.limits()).map_err(|error| error.to_string())
     }
 }
 

@@ -13,6 +13,7 @@ use std::{fs, process};
 use serde::{Deserialize, Serialize};
 use tokio::net::UnixListener;
 
+use crate::model::{FeedStatus, Timestamp};
 use crate::poll::{FeedReport, Outcome};
 
 /// How long either side waits for the other's first line.
@@ -69,8 +70,13 @@ pub enum Line {
     },
     /// A feed was polled.
     Report(Report),
-    /// How one feed is, as JSON.
-    Status(serde_json::Value),
+    /// How one feed is.
+    Status(Box<FeedStatus>),
+    /// When all of that was so.
+    Now {
+        /// The daemon's clock.
+        now: Timestamp,
+    },
     /// All feeds asked for were polled, and what changed is published.
     Polled {
         /// Posts that could not be read for publishing.

@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 use std::future::Future;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::future::join_all;
@@ -16,6 +16,7 @@ use url::Url;
 
 use crate::config::Server;
 use crate::fetch::{Hook, shown};
+use crate::metrics::{Metrics, Ping};
 use crate::model::SecretUrl;
 
 /// Between the tries of one hub: five within an hour.
@@ -32,6 +33,7 @@ pub struct Hubs {
     all: Vec<Hub>,
     heart: Heart,
     waits: [Duration; WAITS.len()],
+    metrics: Option<Arc<Metrics>>,
 }
 
 #[derive(Debug)]
@@ -70,13 +72,25 @@ impl Hubs {
             is_ailing: AtomicBool::new(false),
         };
         let heart = Heart { url: server.heartbeat_url.clone(), beat: Notify::new(), is_ailing: AtomicBool::new(false) };
-        Self { hook, all: server.hubs.iter().map(hub).collect(), heart, waits: WAITS }
+        Self { hook, all: server.hubs.iter().map(hub).collect(), heart, waits: WAITS, metrics: None }
     }
 
     /// The same with other waits between the five tries.
     #[must_use]
     pub fn with_waits(self, waits: [Duration; WAITS.len()]) -> Self {
         Self { waits, ..self }
+    }
+
+    /// The same, counted.
+    #[must_use]
+    pub fn with_metrics(self, metrics: Arc<Metrics>) -> Self {
+        Self { metrics: Some(metrics), ..self }
+    }
+
+    fn count(&self, ping: Ping) {
+        if let Some(metrics) = &self.metrics {
+            metrics.pinged(ping);
+        }
     }
 
     /// These feeds have changed. Returns at once; an address that waits already waits once.
@@ -131,6 +145,7 @@ impl Hubs {
             failures += 1;
             tracing::debug!(hub = %shown(&hub.url), failures, "not reached: {cause}");
             if hub.give_up(self.waits.len() + 1) {
+                self.count(Ping::Failed);
                 hub.ail(&format!(
                     "was not reached in {} tries: {cause}; its subscribers get what changed with the next change",
                     self.waits.len() + 1
@@ -151,9 +166,16 @@ impl Hubs {
             // the name of the field either: `hub.url` is PubSubHubbub's, `hub.topic` is what younger ones take.
             let form = [("hub.mode", "publish"), ("hub.url", feed.as_str()), ("hub.topic", feed.as_str())];
             match self.hook.post(&hub.url, &form).await {
-                Ok(()) => tracing::debug!(hub = %shown(&hub.url), feed = %feed, "told of a change"),
-                Err(error) if error.is_transient => return Err(error.cause),
+                Ok(()) => {
+                    self.count(Ping::Taken);
+                    tracing::debug!(hub = %shown(&hub.url), feed = %feed, "told of a change");
+                }
+                Err(error) if error.is_transient => {
+                    self.count(Ping::Retried);
+                    return Err(error.cause);
+                }
                 Err(error) => {
+                    self.count(Ping::Failed);
                     is_refused = true;
                     hub.ail(&format!("takes no word of `{feed}`: {error}; is it right in server.hubs?"));
                 }

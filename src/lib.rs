@@ -33,6 +33,7 @@ pub mod watch;
 pub mod control;
 pub mod daemon;
 pub mod hubs;
+pub mod metrics;
 pub mod serve;
 pub mod systemd;
 // Floor 5: the program.

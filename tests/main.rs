@@ -37,6 +37,7 @@ mod python;
 mod readers;
 mod readme;
 mod seeds;
+mod serve;
 mod status;
 mod topics;
 mod torture;

@@ -3,6 +3,8 @@
 //! Four things run side by side: those who ask feeds (`poll::Asking`), the work on what comes back (`work`), the server, and
 //! the control socket (`talk`). They meet in [`House`].
 
+mod outward;
+mod pages;
 mod request;
 mod talk;
 mod work;
@@ -16,36 +18,46 @@ use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::{mpsc, watch};
-use tokio::time::{sleep, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
+use self::outward::Outward;
+use self::pages::Survey;
 use self::request::Request;
 use self::work::Work;
 use crate::archive::{Archive, ArchiveError};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::control::{ControlError, Socket};
-use crate::fetch::Fetch;
+use crate::fetch::{Fetch, Hook};
 use crate::index::Index;
+use crate::metrics;
+use crate::model::LedgerPosition;
 use crate::poll::{PollError, Poller, Stop};
 use crate::publish::PublishError;
 use crate::serve;
 use crate::site::Site;
+use crate::systemd;
 use crate::takedown::TakedownError;
 
 /// Why the daemon stopped, or its work did.
 #[derive(Debug, thiserror::Error)]
 pub enum DaemonError {
     /// The address cannot be listened on.
-    #[error("`{address}` cannot be listened on: {cause}; change `server.listen`, or stop what uses it")]
+    #[error("`{address}` cannot be listened on: {cause}; change `{key}`, or stop what uses it")]
     Listen {
-        /// `server.listen`.
+        /// The address.
         address: SocketAddr,
+        /// The key of the config that names it.
+        key: &'static str,
         /// The system's words.
         cause: std::io::Error,
     },
     /// The control socket.
     #[error(transparent)]
     Control(#[from] ControlError),
+    /// What hubs are told with cannot be made.
+    #[error("{0}")]
+    Hook(String),
     /// Signals cannot be waited for.
     #[error("signals cannot be waited for: {0}")]
     Signals(std::io::Error),
@@ -75,6 +87,8 @@ const REST: [Duration; 4] =
     [Duration::from_secs(5), Duration::from_secs(30), Duration::from_mins(1), Duration::from_mins(5)];
 /// Requests that wait for the work to take them.
 const REQUESTS: usize = 16;
+/// Between two looks at how things stand.
+const MEASURE: Duration = Duration::from_secs(15);
 
 /// What a daemon is made of, and how it is made anew.
 pub trait Edges: Send + Sync + 'static {
@@ -98,6 +112,9 @@ pub trait Edges: Send + Sync + 'static {
 
     /// What fetches by this config.
     fn fetcher(&self, config: &Config) -> Result<Arc<Self::Fetch>, String>;
+
+    /// What hubs are told with.
+    fn hook(&self, config: &Config) -> Result<Hook, String>;
 }
 
 /// The poller over a daemon's edges.
@@ -112,27 +129,56 @@ pub(crate) struct House<E: Edges> {
     /// Why nothing can be kept at the moment.
     trouble: watch::Sender<Option<String>>,
     requests: mpsc::Sender<Request<E::Fetch>>,
+    outward: Arc<Outward>,
+    survey: tokio::sync::Mutex<Option<Survey>>,
+    started: Instant,
+}
+
+impl<E: Edges> House<E> {
+    fn has_metrics(&self) -> bool {
+        self.poller.borrow().as_ref().is_some_and(|poller| poller.config.server.metrics.is_some())
+    }
 }
 
 /// Runs until SIGTERM or SIGINT.
 pub async fn run<E: Edges>(edges: E, poller: PollerOf<E>, site: Site) -> Result<(), DaemonError> {
     let config = Arc::clone(&poller.config);
-    let address = config.server.listen;
     let socket = Socket::listen(&config.server.socket)?;
-    let listener = TcpListener::bind(address).await.map_err(|cause| DaemonError::Listen { address, cause })?;
-    let address = listener.local_addr().unwrap_or(address);
+    let (listener, address) = listen("server.listen", config.server.listen).await?;
+    let measured = match config.server.metrics {
+        Some(address) => Some(listen("server.metrics", address).await?),
+        None => None,
+    };
     let mut signals = Signals::new()?;
     let (stopper, stop) = Stop::new();
     let (requests, asked) = mpsc::channel(REQUESTS);
-    let (poller, trouble) = (watch::Sender::new(Some(poller)), watch::Sender::new(None));
-    let house = Arc::new(House { edges, site, poller, trouble, requests });
-    let mut stopped = stop.clone();
-    let server = serve::run(listener, config.storage.public.clone(), async move { stopped.wait().await });
-    let server = tokio::spawn(server);
+    let outward = Arc::new(Outward::new(poller.clock.now()));
+    outward.renew(&config, edges.hook(&config).map_err(DaemonError::Hook)?);
+    let house = Arc::new(House {
+        edges,
+        site,
+        poller: watch::Sender::new(Some(poller)),
+        trouble: watch::Sender::new(None),
+        requests,
+        outward,
+        survey: tokio::sync::Mutex::default(),
+        started: Instant::now(),
+    });
+    let (mut first, mut second) = (stop.clone(), stop.clone());
+    let pages = pages::Desk(Arc::clone(&house));
+    let public = config.storage.public.clone();
+    let server = tokio::spawn(serve::run(listener, public, pages, async move { first.wait().await }));
+    if let Some((listener, address)) = measured {
+        let metrics = Arc::clone(&house.outward.metrics);
+        tokio::spawn(metrics::serve(listener, metrics, async move { second.wait().await }));
+        tracing::info!("numbers for Prometheus on http://{address}/metrics");
+    }
     let talk = tokio::spawn(talk::listen(socket, Arc::clone(&house), stop.clone()));
     let feeds = config.feeds.iter().filter(|feed| feed.enabled).count();
     tracing::info!("serving `{}` on http://{address}/, polling {feeds} feeds", config.storage.public.display());
+    systemd::ready();
     let mut work = pin!(keep_working(&house, asked, stop));
+    let mut measures = pin!(measure(&house));
     loop {
         tokio::select! {
             told = signals.next() => match told {
@@ -141,10 +187,13 @@ pub async fn run<E: Edges>(edges: E, poller: PollerOf<E>, site: Site) -> Result<
             },
             // It only ends when it was told to.
             done = work.as_mut() => return done,
+            () = measures.as_mut() => {}
         }
     }
+    systemd::stopping();
     tracing::info!("stopping: nothing new is begun, what is under way is finished");
     let _ = stopper.send(true);
+    house.outward.end();
     let last_work = timeout(LAST_WORK, async {
         let done = work.await;
         let _ = tokio::join!(server, talk);
@@ -160,6 +209,37 @@ pub async fn run<E: Edges>(edges: E, poller: PollerOf<E>, site: Site) -> Result<
     }
     tracing::info!("stopped");
     Ok(())
+}
+
+async fn listen(key: &'static str, address: SocketAddr) -> Result<(TcpListener, SocketAddr), DaemonError> {
+    let listener = TcpListener::bind(address).await.map_err(|cause| DaemonError::Listen { address, key, cause })?;
+    let address = listener.local_addr().unwrap_or(address);
+    Ok((listener, address))
+}
+
+/// Tells from time to time how things stand, and systemd that the daemon is still at work: this runs beside the work on one
+/// thread, and stands still where that hangs.
+async fn measure<E: Edges>(house: &House<E>) {
+    let archive = house.poller.borrow().as_ref().map(|poller| Arc::clone(&poller.archive));
+    let posts = match archive {
+        // Only numbers need it.
+        Some(archive) if house.has_metrics() => archive.post_paths().await.map_or(0, |paths| paths.len()),
+        _ => 0,
+    };
+    let watchdog = systemd::watchdog_interval().unwrap_or(MEASURE).min(MEASURE);
+    loop {
+        systemd::watchdog();
+        if let Some(survey) = house.survey().await {
+            let archive = house.poller.borrow().as_ref().map(|poller| Arc::clone(&poller.archive));
+            let ledger = match archive {
+                Some(archive) => archive.position().await.unwrap_or_default(),
+                None => LedgerPosition::default(),
+            };
+            house.outward.stands(&survey.feeds, ledger.iter().map(|(_, length)| length).sum(), posts);
+            systemd::status(&Outward::summary(&survey.feeds));
+        }
+        sleep(watchdog).await;
+    }
 }
 
 /// What a signal says.
@@ -210,8 +290,8 @@ async fn keep_working<E: Edges>(
     let mut failures = 0;
     loop {
         let Some(poller) = house.poller.borrow().clone() else { return Ok(()) };
-        let began = tokio::time::Instant::now();
-        let worked = Work::run(&poller, &house.site, &house.poller, &mut requests, &stop).await;
+        let began = Instant::now();
+        let worked = Work::run(&poller, &house.site, &house.outward, &house.poller, &mut requests, &stop).await;
         let Err(error) = worked else { return Ok(()) };
         let sentence = error.to_string();
         tracing::error!("{sentence}");
@@ -263,5 +343,6 @@ where
     C: Clock + 'static,
 {
     let (_requests, mut asked) = mpsc::channel(1);
-    Work::run(poller, site, &watch::Sender::new(None), &mut asked, stop).await
+    let outward = Arc::new(Outward::new(poller.clock.now()));
+    Work::run(poller, site, &outward, &watch::Sender::new(None), &mut asked, stop).await
 }

@@ -7,7 +7,7 @@ use tokio::sync::mpsc;
 
 use crate::config::{Config, Feed};
 use crate::control::Line;
-use crate::model::Topic;
+use crate::model::{FeedStatus, Timestamp, Topic};
 use crate::poll::{FeedReport, Options};
 use crate::publish;
 
@@ -49,6 +49,13 @@ impl Answer {
 
     pub(super) fn published(&self, done: &publish::Outcome) {
         self.send(Line::Published { changed: done.changed, unreadable: done.unreadable.clone() });
+    }
+
+    pub(super) fn stands(&self, feeds: &[FeedStatus], now: Timestamp) {
+        for feed in feeds {
+            self.send(Line::Status(Box::new(feed.clone())));
+        }
+        self.send(Line::Now { now });
     }
 
     pub(super) fn text(&self, text: &str) {

@@ -16,6 +16,7 @@ use crate::control::{self, Command, FIRST_LINE, LONGEST_COMMAND, Line, Socket};
 use crate::maintain::explain;
 use crate::model::Topic;
 use crate::poll::{Options, Stop};
+use crate::systemd;
 
 /// How long to wait when the system has no more file handles.
 const ACCEPT_PAUSE: std::time::Duration = std::time::Duration::from_millis(100);
@@ -95,7 +96,7 @@ async fn ask<E: Edges>(house: &House<E>, command: Command) -> UnboundedReceiver<
         },
         Command::Forget { what, reason } => Work::Forget { what, reason },
         Command::Reload => return reload(house).await,
-        Command::Status => return refused(vec!["not yet".to_owned()], 1),
+        Command::Status => return status(house).await,
         Command::Explain { what } => {
             let (answer, lines) = Answer::new();
             match explain::entry(&*poller.index, &*poller.archive, &what).await {
@@ -106,6 +107,15 @@ async fn ask<E: Edges>(house: &House<E>, command: Command) -> UnboundedReceiver<
         }
     };
     send(house, work).await
+}
+
+async fn status<E: Edges>(house: &House<E>) -> UnboundedReceiver<Line> {
+    let (answer, lines) = Answer::new();
+    match house.survey().await {
+        Some(survey) => answer.stands(&survey.feeds, survey.now),
+        None => answer.failed("how the feeds are cannot be read at the moment; the daemon's log says why", 1),
+    }
+    lines
 }
 
 async fn send<E: Edges>(house: &House<E>, what: Work<E::Fetch>) -> UnboundedReceiver<Line> {
@@ -133,15 +143,21 @@ async fn reload<E: Edges>(house: &House<E>) -> UnboundedReceiver<Line> {
         fixed.push("the old config stays in force".to_owned());
         return refused(fixed, 3);
     }
-    match house.edges.fetcher(&config) {
-        Ok(fetch) => send(house, Work::Renew { config, fetch }).await,
+    let made = house.edges.fetcher(&config).and_then(|fetch| Ok((fetch, house.edges.hook(&config)?)));
+    match made {
+        Ok((fetch, hook)) => {
+            house.outward.renew(&config, hook);
+            send(house, Work::Renew { config, fetch }).await
+        }
         Err(sentence) => refused(vec![sentence, "the old config stays in force".to_owned()], 3),
     }
 }
 
 /// SIGHUP: what comes of it is in the log.
 pub(super) async fn reload_by_signal<E: Edges>(house: &Arc<House<E>>) {
+    systemd::reloading();
     let mut lines = reload(house).await;
+    systemd::ready();
     tokio::spawn(async move {
         while let Some(line) = lines.recv().await {
             match line {
@@ -159,6 +175,7 @@ fn fixed(old: &Config, new: &Config) -> Vec<String> {
         ("storage", old.storage != new.storage),
         ("server.listen", old.server.listen != new.server.listen),
         ("server.socket", old.server.socket != new.server.socket),
+        ("server.metrics", old.server.metrics != new.server.metrics),
     ];
     let changed = changed.into_iter().filter(|(_, changed)| *changed);
     changed.map(|(key, _)| format!("`{key}` changed: that takes a new start of the daemon, not a reload")).collect()

@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
 use super::DaemonError;
+use super::outward::Outward;
 use super::request::{Answer, Request, Work as Asked};
 use crate::archive::Archive;
 use crate::clock::Clock;
@@ -35,11 +36,22 @@ const PATIENCE: Duration = Duration::from_secs(30);
 const SHARE: u32 = 4;
 /// After that it goes on, however long it takes.
 const LONGEST_REST: Duration = Duration::from_mins(5);
+/// After public files could not be written.
+const RETRY: Duration = Duration::from_mins(1);
+const STOPPED: &str = "the daemon was told to stop";
+
+/// How publishing ended.
+enum Published {
+    Done(publish::Outcome),
+    Failed(String),
+    Stopped,
+}
 
 /// The daemon at work.
 pub(super) struct Work<F, I, A, C> {
     desk: Desk<F, I, A, C>,
     site: Site,
+    outward: Arc<Outward>,
     orders: Orders<F>,
     /// Enabled feeds of the config.
     feeds: HashMap<FeedId, Arc<Feed>>,
@@ -91,6 +103,7 @@ where
     pub(super) async fn run(
         poller: &Poller<F, I, A, C>,
         site: &Site,
+        outward: &Arc<Outward>,
         current: &watch::Sender<Option<Poller<F, I, A, C>>>,
         requests: &mut mpsc::Receiver<Request<F>>,
         stop: &Stop,
@@ -103,6 +116,7 @@ where
         let mut work = Self {
             desk: Desk::open(poller.clone()).await?,
             site: site.clone(),
+            outward: Arc::clone(outward),
             orders,
             feeds: enabled(&poller.config),
             rounds: Vec::new(),
@@ -130,6 +144,7 @@ where
         let (mut stop, mut is_stopping) = (self.stop.clone(), false);
         loop {
             let busy = *load.borrow_and_update();
+            self.outward.load(busy);
             let publish_at = self.news.due(busy).filter(|_| !is_stopping);
             let next = [self.save_at, self.save_all_at, publish_at].into_iter().flatten().min();
             tokio::select! {
@@ -158,7 +173,9 @@ where
     async fn take(&mut self, back: Back) -> Result<(), DaemonError> {
         match back {
             Back::Asked(answered) => {
+                let began = Instant::now();
                 let (job, report) = self.desk.keep(*answered).await?;
+                self.outward.polled(&report, began.elapsed(), self.desk.poller.clock.now());
                 log(&report);
                 if report.new + report.revised > 0 {
                     self.news.came();
@@ -170,6 +187,7 @@ where
                 self.tell(&report).await?;
             }
             Back::Skipped(job, report) => {
+                self.outward.polled(&report, Duration::ZERO, self.desk.poller.clock.now());
                 let again = report.again.map(|at| Wake { at, why: Why::Held });
                 self.give_back(*job, again).await?;
                 self.tell(&report).await?;
@@ -223,23 +241,38 @@ where
         self.news.first = None;
         let topics = self.desk.poller.config.topics.clone();
         let done = self.publish(&topics, false).await?;
-        let rest = (started.elapsed() * SHARE).min(LONGEST_REST);
+        let rest = match done {
+            Published::Failed(_) => RETRY,
+            _ => (started.elapsed() * SHARE).min(LONGEST_REST),
+        };
         self.news.not_before = Instant::now() + rest;
-        match done {
-            Some(done) => done.unreadable.iter().for_each(|unreadable| tracing::warn!("{unreadable}")),
-            None => self.news.came(),
+        if !matches!(done, Published::Done(_)) {
+            self.news.came();
         }
         Ok(())
     }
 
-    /// Publishes; `None` when it was told to stop. What was written until then is whole, and the rest stays due.
-    async fn publish(&self, topics: &[Topic], all: bool) -> Result<Option<publish::Outcome>, PublishError> {
+    /// Publishes. Public files that cannot be written keep nothing from being archived.
+    async fn publish(&self, topics: &[Topic], all: bool) -> Result<Published, PublishError> {
         let Poller { config, index, archive, clock, .. } = &self.desk.poller;
         let publisher = Publisher { config, index: &**index, archive: &**archive, site: &self.site };
-        let mut stop = self.stop.clone();
-        tokio::select! {
-            done = publisher.topics(topics, all, clock.now()) => done.map(Some),
-            () = stop.wait() => Ok(None),
+        let (mut stop, began) = (self.stop.clone(), Instant::now());
+        let done = tokio::select! {
+            done = publisher.topics(topics, all, clock.now()) => done,
+            // What was written until then is whole, and the rest stays due.
+            () = stop.wait() => return Ok(Published::Stopped),
+        };
+        match done {
+            Ok(done) => {
+                self.outward.published(&done, began.elapsed(), clock.now());
+                Ok(Published::Done(done))
+            }
+            Err(PublishError::Site(error)) => {
+                tracing::error!("{error}");
+                self.outward.unpublished.send_replace(Some(error.to_string()));
+                Ok(Published::Failed(error.to_string()))
+            }
+            Err(error) => Err(error),
         }
     }
 
@@ -260,8 +293,9 @@ where
             let round = self.rounds.remove(done);
             let topics = self.desk.poller.config.topics.clone();
             match self.publish(&topics, false).await? {
-                Some(published) => round.answer.polled(&published.unreadable, round.started.elapsed()),
-                None => round.answer.failed("the daemon was told to stop", 1),
+                Published::Done(published) => round.answer.polled(&published.unreadable, round.started.elapsed()),
+                Published::Stopped => round.answer.failed(STOPPED, 1),
+                Published::Failed(sentence) => round.answer.failed(&sentence, 1),
             }
         }
         Ok(())
@@ -273,8 +307,9 @@ where
             Asked::Poll { feeds, options } => self.poll(feeds, options, answer).await,
             Asked::Publish { topics } => {
                 match self.publish(&topics, true).await? {
-                    Some(done) => answer.published(&done),
-                    None => answer.failed("the daemon was told to stop", 1),
+                    Published::Done(done) => answer.published(&done),
+                    Published::Stopped => answer.failed(STOPPED, 1),
+                    Published::Failed(sentence) => answer.failed(&sentence, 1),
                 }
                 Ok(())
             }

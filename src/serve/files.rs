@@ -3,28 +3,59 @@
 use std::collections::HashMap;
 use std::fmt::Write;
 use std::fs::{File, Metadata};
-use std::io::{self, Read, Seek};
+use std::io;
 use std::os::fd::OwnedFd;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
 use sha2::{Digest, Sha256};
 
+use super::packed::Form;
 use crate::model::Timestamp;
 
-/// Read and sent at a time, in bytes; what one slow reader costs.
+/// Read and sent at a time, in bytes; what one slow reader of a large file costs.
 const CHUNK: usize = 64 << 10;
 /// Remembered hashes; past that the memory starts afresh.
 const REMEMBERED: usize = 100_000;
 
 /// A folder of files to serve.
+#[derive(Clone)]
 pub(super) struct Files {
     root: PathBuf,
     // Hashing a large feed for each request would cost more than sending it.
-    tags: Mutex<HashMap<String, (Mark, String)>>,
+    tags: Arc<Mutex<HashMap<String, (Mark, Tag)>>>,
+}
+
+/// What the bytes are: the first half of their SHA-256, the same on every machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub(super) struct Tag([u8; 16]);
+
+impl Tag {
+    pub(super) fn of(bytes: &[u8]) -> Self {
+        Self::from_hash(Sha256::new().chain_update(bytes))
+    }
+
+    fn from_hash(hash: Sha256) -> Self {
+        let mut tag = Self([0; 16]);
+        tag.0.copy_from_slice(&hash.finalize()[..16]);
+        tag
+    }
+
+    /// The `ETag` of a form, quoted: RFC 9110 section 8.8.3.3 wants another one for each.
+    pub(super) fn quoted(self, form: Form) -> String {
+        let mut text = String::from("\"");
+        for byte in self.0 {
+            let _ = write!(text, "{byte:02x}");
+        }
+        if let Some(coding) = form.coding() {
+            let _ = write!(text, "-{coding}");
+        }
+        text.push('"');
+        text
+    }
 }
 
 /// What changes when a file is replaced or written to.
@@ -60,42 +91,48 @@ pub(super) enum Found {
     Nothing,
 }
 
-/// An open file, from its first byte.
+/// An open file.
+#[derive(Clone)]
 pub(super) struct Opened {
-    file: File,
-    left: u64,
+    file: Arc<File>,
     /// Bytes.
     pub(super) length: u64,
     /// When it was last written.
     pub(super) modified: Timestamp,
-    /// Quoted; the same bytes have the same tag on every machine.
-    pub(super) etag: String,
+    pub(super) tag: Tag,
     pub(super) content_type: &'static str,
 }
 
 impl Opened {
-    /// True when all bytes were read.
-    pub(super) fn is_done(&self) -> bool {
-        self.left == 0
+    /// All bytes. Blocks.
+    pub(super) fn read(&self) -> io::Result<Vec<u8>> {
+        let mut bytes = vec![0; usize::try_from(self.length).map_err(io::Error::other)?];
+        self.file.read_exact_at(&mut bytes, 0)?;
+        Ok(bytes)
     }
 
-    /// The next bytes. Blocks. A file that became shorter is an error: the length is promised already.
-    pub(super) fn next(mut self) -> io::Result<(Vec<u8>, Self)> {
-        let size = usize::try_from(self.left).unwrap_or(CHUNK).min(CHUNK);
-        let mut bytes = vec![0; size];
-        self.file.read_exact(&mut bytes)?;
-        self.left -= size as u64;
-        Ok((bytes, self))
+    /// The next bytes behind the first `at`; none at the end. Blocks. A file that became shorter is an error: the
+    /// length is promised already.
+    pub(super) fn read_at(&self, at: u64) -> io::Result<Vec<u8>> {
+        let left = self.length.saturating_sub(at);
+        let mut bytes = vec![0; usize::try_from(left).unwrap_or(CHUNK).min(CHUNK)];
+        self.file.read_exact_at(&mut bytes, at)?;
+        Ok(bytes)
     }
 }
 
 impl Files {
     pub(super) fn new(root: PathBuf) -> Self {
-        Self { root, tags: Mutex::default() }
+        Self { root, tags: Arc::default() }
     }
 
-    /// Opens what the path of a request names. Blocks.
-    pub(super) fn open(&self, path: &str) -> io::Result<Found> {
+    /// Opens what the path of a request names.
+    pub(super) async fn open(&self, path: &str) -> io::Result<Found> {
+        let (files, path) = (self.clone(), path.to_owned());
+        tokio::task::spawn_blocking(move || files.open_now(&path)).await.map_err(io::Error::other).flatten()
+    }
+
+    fn open_now(&self, path: &str) -> io::Result<Found> {
         let Some((mut parts, is_folder)) = parts(path) else {
             return Ok(Found::Nothing);
         };
@@ -136,45 +173,43 @@ impl Files {
         Ok(at)
     }
 
-    fn opened(&self, mut file: File, found: &Metadata, name: String) -> io::Result<Opened> {
+    fn opened(&self, file: File, found: &Metadata, name: String) -> io::Result<Opened> {
         let mark = Mark::of(found);
         let content_type = content_type(&name);
-        let known = self.tags.lock().unwrap_or_else(PoisonError::into_inner).get(&name).cloned();
-        let etag = match known {
-            Some((then, etag)) if then == mark => etag,
+        let known = self.tags.lock().unwrap_or_else(PoisonError::into_inner).get(&name).copied();
+        let tag = match known {
+            Some((then, tag)) if then == mark => tag,
             _ => {
-                let etag = tag(&mut file, mark.length)?;
+                let tag = tag(&file, mark.length)?;
                 let mut tags = self.tags.lock().unwrap_or_else(PoisonError::into_inner);
                 if tags.len() >= REMEMBERED {
                     tags.clear();
                 }
-                tags.insert(name, (mark, etag.clone()));
-                etag
+                tags.insert(name, (mark, tag));
+                tag
             }
         };
         let modified = Timestamp::from_millis(i64::try_from(mark.nanos / 1_000_000).unwrap_or_default());
-        Ok(Opened { file, left: mark.length, length: mark.length, modified, etag, content_type })
+        Ok(Opened { file: Arc::new(file), length: mark.length, modified, tag, content_type })
     }
 }
 
-/// The first half of the SHA-256 of the bytes that will be sent, quoted.
-fn tag(file: &mut File, length: u64) -> io::Result<String> {
+/// Of the bytes that will be sent.
+fn tag(file: &File, length: u64) -> io::Result<Tag> {
     let mut hash = Sha256::new();
     let mut bytes = vec![0; CHUNK];
-    let mut rest = file.take(length);
-    loop {
-        match rest.read(&mut bytes)? {
+    let mut at = 0;
+    while at < length {
+        let most = usize::try_from(length - at).unwrap_or(CHUNK).min(CHUNK);
+        match file.read_at(&mut bytes[..most], at)? {
             0 => break,
-            n => hash.update(&bytes[..n]),
+            n => {
+                hash.update(&bytes[..n]);
+                at += n as u64;
+            }
         }
     }
-    file.rewind()?;
-    let mut tag = String::from("\"");
-    for byte in &hash.finalize()[..16] {
-        let _ = write!(tag, "{byte:02x}");
-    }
-    tag.push('"');
-    Ok(tag)
+    Ok(Tag::from_hash(hash))
 }
 
 /// The parts of a request's path, decoded, and whether it names a folder. `None` for what is never served: names

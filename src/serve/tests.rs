@@ -2,6 +2,8 @@
 
 #![expect(clippy::disallowed_methods, reason = "a test's files need no care")]
 
+mod limits;
+
 use std::net::SocketAddr;
 use std::path::Path;
 
@@ -11,6 +13,22 @@ use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
 use super::*;
+use crate::fetch::date;
+
+/// Pages as a daemon has them.
+struct Fake;
+
+impl Pages for Fake {
+    async fn page(&self, path: &str) -> Option<Page> {
+        let (status, content_type, body) = match path {
+            "/health" => (503, "application/json", "{\"state\":\"degraded\"}".to_owned()),
+            "/status" => (200, "text/html; charset=utf-8", "<p>feed</p>".repeat(500)),
+            "/alarms.atom" => (200, "application/atom+xml; charset=utf-8", "<feed/>".to_owned()),
+            _ => return None,
+        };
+        Some(Page { status, content_type, body: body.into_bytes() })
+    }
+}
 
 struct House {
     folder: TempDir,
@@ -29,6 +47,13 @@ struct Answer {
 impl Answer {
     fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str())
+    }
+
+    #[track_caller]
+    fn is_secure(&self) {
+        for (name, value) in SECURITY {
+            assert_eq!(self.header(name.as_str()), value.to_str().ok(), "{}", self.status);
+        }
     }
 
     fn read(bytes: &[u8]) -> Self {
@@ -60,7 +85,7 @@ impl House {
             let stop = async {
                 let _ = stopped.await;
             };
-            serve(listener, root, stop, limits).await;
+            serve(listener, Some(root), Fake, stop, limits).await;
         });
         let house = Self { folder, at, stop: Some(stop), server };
         house.file("index.html", "<p>all</p>");
@@ -209,28 +234,170 @@ async fn only_get_and_head_are_answered() {
 
 #[tokio::test]
 async fn every_status_has_the_security_headers() {
-    let house = House::new().await;
+    let house = House::with(Limits { head: Duration::from_millis(200), ..LIMITS }).await;
     let etag = house.get("/", "").await.header("etag").unwrap().to_owned();
     for (method, path, headers, status) in [
         ("GET", "/", String::new(), 200),
         ("GET", "/", format!("If-None-Match: {etag}\r\n"), 304),
         ("GET", "/tencent", String::new(), 301),
+        ("GET", "/", "Host: b\r\n".to_owned(), 400),
+        // What the library answers by itself, and nobody.
         ("GET", "/<script>", String::new(), 400),
+        ("GET", "/", "script\r\n".to_owned(), 400),
+        ("G<script>T", "/", String::new(), 400),
+        ("GET", &format!("/{}", "script".repeat(HEAD_SIZE)), String::new(), 431),
+        ("GET", "/", format!("X: {}\r\n", "script".repeat(HEAD_SIZE)), 431),
         ("GET", "/%3Cscript%3E", String::new(), 404),
         ("POST", "/", String::new(), 405),
+        ("GET", "/", "Content-Length: 1\r\n".to_owned(), 413),
+        ("GET", "/health", String::new(), 503),
     ] {
         let answer = house.send(method, path, &headers).await;
-        assert_eq!(answer.status, status);
+        assert_eq!(answer.status, status, "{method} {path:.20} {headers:.20}");
         assert!(!String::from_utf8_lossy(&answer.body).contains("script"));
-        if status == 400 {
-            // hyper's own, without a body.
-            assert!(answer.body.is_empty());
-            continue;
-        }
-        for (name, value) in SECURITY {
-            assert_eq!(answer.header(name.as_str()), value.to_str().ok(), "{status}");
+        answer.is_secure();
+    }
+    let mut stream = house.connect().await;
+    stream.write_all(b"GET / HTTP/1.1\r\n").await.unwrap();
+    let mut bytes = Vec::new();
+    stream.read_to_end(&mut bytes).await.unwrap();
+    let answer = Answer::read(&bytes);
+    assert_eq!((answer.status, answer.header("connection")), (408, Some("close")));
+    answer.is_secure();
+}
+
+#[tokio::test]
+async fn the_librarys_own_answer_is_secure_behind_ours_too() {
+    let house = House::new().await;
+    let mut stream = house.connect().await;
+    stream.write_all(b"GET /tencent/atom.xml HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
+    let (mut bytes, mut read) = (vec![0; 1 << 16], 0);
+    while !bytes[..read].ends_with(b"<feed/>") {
+        read += stream.read(&mut bytes[read..]).await.unwrap();
+    }
+    stream.write_all(b"GET / HTTP/9.9\r\n\r\n").await.unwrap();
+    let mut rest = Vec::new();
+    stream.read_to_end(&mut rest).await.unwrap();
+    let answer = Answer::read(&rest);
+    assert_eq!(answer.status, 400);
+    answer.is_secure();
+}
+
+#[tokio::test]
+async fn a_request_with_a_body_is_refused_and_its_connection_closed() {
+    let house = House::new().await;
+    for head in ["Content-Length: 1000000000000\r\n", "Transfer-Encoding: chunked\r\n"] {
+        for (method, status) in [("GET", 413), ("POST", 405)] {
+            let mut stream = house.connect().await;
+            let request = format!("{method} / HTTP/1.1\r\nHost: a\r\n{head}\r\n");
+            stream.write_all(request.as_bytes()).await.unwrap();
+            let mut bytes = Vec::new();
+            stream.read_to_end(&mut bytes).await.unwrap();
+            let answer = Answer::read(&bytes);
+            assert_eq!((answer.status, answer.header("connection")), (status, Some("close")), "{head}");
         }
     }
+}
+
+/// Asks until a form is made.
+async fn in_form(house: &House, path: &str, form: &str) -> Answer {
+    loop {
+        let answer = house.get(path, &format!("Accept-Encoding: {form}\r\n")).await;
+        assert_eq!(answer.status, 200);
+        if answer.header("content-encoding") == Some(form) {
+            return answer;
+        }
+        sleep(Duration::from_millis(20)).await;
+    }
+}
+
+fn unpacked(answer: &Answer) -> Vec<u8> {
+    use std::io::Read;
+    let mut plain = Vec::new();
+    match answer.header("content-encoding") {
+        Some("gzip") => flate2::read::GzDecoder::new(&answer.body[..]).read_to_end(&mut plain).unwrap(),
+        Some("br") => brotli::Decompressor::new(&answer.body[..], 4096).read_to_end(&mut plain).unwrap(),
+        _ => Read::read_to_end(&mut answer.body.as_slice(), &mut plain).unwrap(),
+    };
+    plain
+}
+
+#[tokio::test]
+async fn every_form_has_its_own_tag_and_the_same_bytes_inside() {
+    let house = House::new().await;
+    let text = "<entry>one</entry>".repeat(2000);
+    house.file("tencent/atom.xml", &text);
+    let mut tags = Vec::new();
+    for form in ["gzip", "br"] {
+        let answer = in_form(&house, "/tencent/atom.xml", form).await;
+        assert!(answer.body.len() < text.len() / 10 && unpacked(&answer) == text.as_bytes());
+        assert_eq!(answer.header("vary"), Some("Accept, Accept-Encoding"));
+        assert_eq!(answer.header("content-length").unwrap(), answer.body.len().to_string());
+        let head = house.send("HEAD", "/tencent/atom.xml", &format!("Accept-Encoding: {form}\r\n")).await;
+        let without_date =
+            |answer: &Answer| answer.headers.iter().filter(|(name, _)| name != "date").cloned().collect::<Vec<_>>();
+        assert_eq!(without_date(&head), without_date(&answer));
+        tags.push(answer.header("etag").unwrap().to_owned());
+    }
+    let plain = house.get("/tencent/atom.xml", "").await;
+    assert_eq!((plain.header("content-encoding"), &plain.body[..]), (None, text.as_bytes()));
+    let base = plain.header("etag").unwrap().trim_matches('"').to_owned();
+    assert_eq!(tags, [format!("\"{base}-gzip\""), format!("\"{base}-br\"")]);
+    tags.push(format!("\"{base}\""));
+    for tag in &tags {
+        let same = format!("Accept-Encoding: gzip, br\r\nIf-None-Match: {tag}\r\n");
+        let answer = house.get("/tencent/atom.xml", &same).await;
+        assert_eq!((answer.status, answer.header("etag")), (304, Some(tag.as_str())));
+        assert_eq!(answer.header("vary"), Some("Accept, Accept-Encoding"));
+        assert_eq!(answer.header("content-encoding"), None);
+    }
+    // What the client cannot read it does not have.
+    let plain = house.get("/tencent/atom.xml", &format!("If-None-Match: {}\r\n", tags[0])).await;
+    assert_eq!(plain.status, 200);
+    house.file("tencent/atom.xml", text.replace("one", "two"));
+    let changed = in_form(&house, "/tencent/atom.xml", "gzip").await;
+    assert!(unpacked(&changed) == text.replace("one", "two").as_bytes());
+    let same = format!("Accept-Encoding: gzip, br\r\nIf-None-Match: {}\r\n", tags.join(", "));
+    assert_eq!(house.get("/tencent/atom.xml", &same).await.status, 200);
+}
+
+#[tokio::test]
+async fn what_gains_nothing_is_not_packed() {
+    let house = House::new().await;
+    house.file("a.png", vec![b'a'; 10_000]);
+    house.file("small.xml", vec![b'a'; 500]);
+    for path in ["/a.png", "/small.xml", "/health"] {
+        let answer = house.get(path, "Accept-Encoding: gzip, br\r\n").await;
+        assert_eq!((answer.header("content-encoding"), answer.header("vary")), (None, None), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn pages_come_before_files_and_are_asked_for_each_time() {
+    let house = House::new().await;
+    house.file("status", "a file");
+    let answer = in_form(&house, "/status", "gzip").await;
+    assert_eq!(unpacked(&answer), "<p>feed</p>".repeat(500).as_bytes());
+    assert_eq!(answer.header("cache-control"), Some("no-cache"));
+    assert_eq!(answer.header("last-modified"), None);
+    let same = format!("Accept-Encoding: gzip\r\nIf-None-Match: {}\r\n", answer.header("etag").unwrap());
+    assert_eq!(house.get("/status?a", &same).await.status, 304);
+    let health = house.get("/health", "If-None-Match: *\r\n").await;
+    assert_eq!((health.status, health.header("etag"), health.body.len()), (503, None, 20));
+    let browser = house.get("/alarms.atom", "Accept: text/html\r\n").await;
+    assert_eq!(browser.header("content-type"), Some("application/xml; charset=utf-8"));
+    assert_eq!(house.send("HEAD", "/health", "").await.header("content-length"), Some("20"));
+}
+
+#[tokio::test]
+async fn pages_alone_are_served_without_a_folder() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let mut house = House::new().await;
+    house.at = listener.local_addr().unwrap();
+    let server = tokio::spawn(run_pages(listener, Fake, std::future::pending()));
+    assert_eq!(house.get("/status", "").await.status, 200);
+    assert_eq!(house.get("/", "").await.status, 404);
+    server.abort();
 }
 
 #[tokio::test]
@@ -295,98 +462,4 @@ async fn a_file_replaced_while_it_is_read_stays_whole() {
     stream.read_to_end(&mut bytes).await.unwrap();
     assert!(Answer::read(&bytes).body == old);
     assert!(house.get("/big.xml", "").await.body == new);
-}
-
-#[tokio::test]
-async fn a_connection_serves_many_requests() {
-    let house = House::new().await;
-    let mut stream = house.connect().await;
-    let mut bytes = vec![0; 1 << 16];
-    for _ in 0..3 {
-        stream.write_all(b"GET /tencent/atom.xml HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
-        let mut read = 0;
-        while !bytes[..read].ends_with(b"<feed/>") {
-            let n = stream.read(&mut bytes[read..]).await.unwrap();
-            assert_ne!(n, 0);
-            read += n;
-        }
-        assert_eq!(Answer::read(&bytes[..read]).status, 200);
-    }
-}
-
-#[tokio::test]
-async fn heads_that_are_too_large_are_refused() {
-    let house = House::new().await;
-    let answer = house.get("/", &format!("X: {}\r\n", "a".repeat(HEAD_SIZE + 1))).await;
-    assert_eq!(answer.status, 431);
-    let answer = house.get("/", &"X: a\r\n".repeat(200)).await;
-    assert_eq!(answer.status, 431);
-}
-
-#[tokio::test]
-async fn a_head_that_never_ends_is_cut_off() {
-    let house = House::with(Limits { head: Duration::from_millis(200), ..LIMITS }).await;
-    let mut stream = house.connect().await;
-    stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n").await.unwrap();
-    let dripping = async {
-        // Each line comes in time; all of them do not.
-        while stream.write_all(b"X: a\r\n").await.is_ok() {
-            sleep(Duration::from_millis(50)).await;
-        }
-    };
-    timeout(LIMITS.head / 2, dripping).await.expect("an end");
-}
-
-#[tokio::test]
-async fn idle_and_stuck_connections_are_closed() {
-    let house = House::with(Limits { idle: Duration::from_millis(100), ..LIMITS }).await;
-    house.file("big.xml", vec![b'x'; 20 << 20]);
-    let mut idle = house.connect().await;
-    let mut stuck = house.connect().await;
-    stuck.write_all(b"GET /big.xml HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
-    let mut bytes = Vec::new();
-    timeout(LIMITS.idle / 2, idle.read_to_end(&mut bytes)).await.expect("an end").unwrap();
-    assert!(bytes.is_empty());
-    // It took nothing while the other waited; what the system had buffered is all it gets.
-    sleep(Duration::from_millis(500)).await;
-    let _ = timeout(LIMITS.idle / 2, stuck.read_to_end(&mut bytes)).await.expect("an end");
-    assert!(bytes.len() < 20 << 20);
-}
-
-#[tokio::test]
-async fn connections_beyond_the_limit_wait_for_their_turn() {
-    let house = House::with(Limits { connections: 2, ..LIMITS }).await;
-    let first = house.connect().await;
-    let _second = house.connect().await;
-    assert!(timeout(Duration::from_millis(200), house.get("/", "")).await.is_err());
-    drop(first);
-    assert_eq!(house.get("/", "").await.status, 200);
-}
-
-#[tokio::test]
-async fn a_stop_lets_answers_finish_and_no_more_begin() {
-    let mut house = House::new().await;
-    let text = vec![b'x'; 20 << 20];
-    house.file("big.xml", &text);
-    let mut stream = house.connect().await;
-    let _idle = house.connect().await;
-    stream.write_all(b"GET /big.xml HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
-    let mut bytes = vec![0; 1 << 10];
-    stream.read_exact(&mut bytes).await.unwrap();
-    house.stop.take().unwrap().send(()).unwrap();
-    stream.read_to_end(&mut bytes).await.unwrap();
-    assert!(Answer::read(&bytes).body == text);
-    house.server.await.unwrap();
-    assert!(TcpStream::connect(house.at).await.is_err());
-}
-
-#[tokio::test]
-async fn a_stop_does_not_wait_for_ever() {
-    let mut house = House::with(Limits { stop: Duration::from_millis(100), ..LIMITS }).await;
-    house.file("big.xml", vec![b'x'; 20 << 20]);
-    let mut stream = house.connect().await;
-    stream.write_all(b"GET /big.xml HTTP/1.1\r\nHost: a\r\n\r\n").await.unwrap();
-    stream.readable().await.unwrap();
-    house.stop.take().unwrap().send(()).unwrap();
-    timeout(LIMITS.stop / 2, house.server).await.expect("an end").unwrap();
 }
