@@ -116,7 +116,9 @@ async fn serve<P: Pages>(
     loop {
         let next = async {
             let Ok((stream, from)) = listener.accept().await else {
-                // A client that left before it was accepted costs nothing; no free file handles do pass.
+                // A client that left before it was accepted costs nothing; a lack of file handles passes, and sooner
+                // so when somebody who asks nothing gives one back.
+                guests.part_with_one();
                 sleep(ACCEPT_PAUSE).await;
                 return None;
             };

@@ -199,9 +199,11 @@ impl<P: Pages> Served<P> {
                 };
                 self.content(headers, content).await
             }
-            Ok(Found::Folder { to }) => {
+            Ok(Found::Folder) => {
                 let mut response = plain(StatusCode::MOVED_PERMANENTLY, "");
-                if let Ok(to) = HeaderValue::try_from(to) {
+                // Relative, so that it holds behind a proxy that serves us under another path.
+                let last = path.rsplit('/').next().unwrap_or_default();
+                if let Ok(to) = HeaderValue::try_from(format!("./{last}/")) {
                     response.headers_mut().insert(header::LOCATION, to);
                 }
                 response

@@ -7,7 +7,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustix::fs::{Mode, OFlags};
 use rustix::io::Errno;
@@ -83,10 +83,7 @@ pub(super) enum Found {
     /// A regular file.
     File(Opened),
     /// A folder asked for without its last slash.
-    Folder {
-        /// The address to go to, relative to the one asked for.
-        to: String,
-    },
+    Folder,
     /// Nothing that is served.
     Nothing,
 }
@@ -104,6 +101,11 @@ pub(super) struct Opened {
 }
 
 impl Opened {
+    fn new(file: File, mark: Mark, tag: Tag, name: &str) -> Self {
+        let modified = Timestamp::from_millis(i64::try_from(mark.nanos / 1_000_000).unwrap_or_default());
+        Self { file: Arc::new(file), length: mark.length, modified, tag, content_type: content_type(name) }
+    }
+
     /// All bytes. Blocks.
     pub(super) fn read(&self) -> io::Result<Vec<u8>> {
         let mut bytes = vec![0; usize::try_from(self.length).map_err(io::Error::other)?];
@@ -128,18 +130,37 @@ impl Files {
 
     /// Opens what the path of a request names.
     pub(super) async fn open(&self, path: &str) -> io::Result<Found> {
-        let (files, path) = (self.clone(), path.to_owned());
-        tokio::task::spawn_blocking(move || files.open_now(&path)).await.map_err(io::Error::other).flatten()
-    }
-
-    fn open_now(&self, path: &str) -> io::Result<Found> {
         let Some((mut parts, is_folder)) = parts(path) else {
             return Ok(Found::Nothing);
         };
         if is_folder {
             parts.push("index.html".to_owned());
         }
-        let file = match self.open_below(&parts) {
+        // What was asked for before is in the system's memory, and looking there takes less time than another thread
+        // takes to wake up.
+        if let Some(file) = self.unchanged(&parts) {
+            return Ok(Found::File(file));
+        }
+        let files = self.clone();
+        let opened = tokio::task::spawn_blocking(move || files.opened(&parts)).await.map_err(io::Error::other);
+        match opened.flatten()? {
+            Found::Folder if is_folder => Ok(Found::Nothing),
+            found => Ok(found),
+        }
+    }
+
+    /// A file that is as it was when it was last asked for.
+    fn unchanged(&self, parts: &[String]) -> Option<Opened> {
+        let name = parts.join("/");
+        let (mark, tag) = self.tags().get(&name).copied()?;
+        let file = File::from(self.open_below(parts).ok()?);
+        let found = file.metadata().ok()?;
+        (Mark::of(&found) == mark).then(|| Opened::new(file, mark, tag, &name))
+    }
+
+    /// Opens a file and takes its hash. Blocks.
+    fn opened(&self, parts: &[String]) -> io::Result<Found> {
+        let file = match self.open_below(parts) {
             Ok(file) => File::from(file),
             // ELOOP and, for folders, ENOTDIR are what NOFOLLOW says of a symbolic link; ENXIO is a socket.
             Err(Errno::NOENT | Errno::NOTDIR | Errno::LOOP | Errno::NAMETOOLONG | Errno::NXIO) => {
@@ -148,16 +169,25 @@ impl Files {
             Err(error) => return Err(error.into()),
         };
         let found = file.metadata()?;
-        if found.is_dir() && !is_folder {
-            let last = path.rsplit('/').next().unwrap_or_default();
-            // Relative, so that it holds behind a proxy that serves us under another path.
-            return Ok(Found::Folder { to: format!("./{last}/") });
+        if found.is_dir() {
+            return Ok(Found::Folder);
         }
         if !found.is_file() {
             return Ok(Found::Nothing);
         }
-        let name = parts.join("/");
-        self.opened(file, &found, name).map(Found::File)
+        let (name, mark) = (parts.join("/"), Mark::of(&found));
+        let tag = tag(&file, mark.length)?;
+        let opened = Opened::new(file, mark, tag, &name);
+        let mut tags = self.tags();
+        if tags.len() >= REMEMBERED {
+            tags.clear();
+        }
+        tags.insert(name, (mark, tag));
+        Ok(Found::File(opened))
+    }
+
+    fn tags(&self) -> MutexGuard<'_, HashMap<String, (Mark, Tag)>> {
+        self.tags.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Walks down one part at a time, so that no symbolic link below the root is followed, whenever it appears.
@@ -171,26 +201,6 @@ impl Files {
             at = rustix::fs::openat(&at, part.as_str(), flags, Mode::empty())?;
         }
         Ok(at)
-    }
-
-    fn opened(&self, file: File, found: &Metadata, name: String) -> io::Result<Opened> {
-        let mark = Mark::of(found);
-        let content_type = content_type(&name);
-        let known = self.tags.lock().unwrap_or_else(PoisonError::into_inner).get(&name).copied();
-        let tag = match known {
-            Some((then, tag)) if then == mark => tag,
-            _ => {
-                let tag = tag(&file, mark.length)?;
-                let mut tags = self.tags.lock().unwrap_or_else(PoisonError::into_inner);
-                if tags.len() >= REMEMBERED {
-                    tags.clear();
-                }
-                tags.insert(name, (mark, tag));
-                tag
-            }
-        };
-        let modified = Timestamp::from_millis(i64::try_from(mark.nanos / 1_000_000).unwrap_or_default());
-        Ok(Opened { file: Arc::new(file), length: mark.length, modified, tag, content_type })
     }
 }
 

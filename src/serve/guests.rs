@@ -128,6 +128,11 @@ impl Guests {
         }
     }
 
+    /// Sends the one off that has asked nothing for longest.
+    pub(super) fn part_with_one(&self) {
+        send_off(&mut self.here(), |_| true, None);
+    }
+
     fn seat(self: &Arc<Self>, here: &mut HashMap<u64, Arc<Guest>>, from: IpAddr) -> Place {
         let id = self.count.fetch_add(1, Ordering::Relaxed);
         let guest = Arc::new(Guest {
