@@ -23,8 +23,8 @@ use crate::model::SecretUrl;
 const WAITS: [Duration; 4] =
     [Duration::from_mins(1), Duration::from_mins(4), Duration::from_mins(15), Duration::from_mins(40)];
 
-/// Addresses that wait for one hub at a time; more than the feeds of a config.
-const MOST: usize = 10_000;
+/// Addresses that wait for one hub at a time: some twenty megabytes.
+const MOST: usize = 100_000;
 
 /// Tells hubs and the heartbeat's receiver.
 #[derive(Debug)]
@@ -96,14 +96,9 @@ impl Hubs {
     /// These feeds have changed. Returns at once; an address that waits already waits once.
     pub fn changed(&self, feeds: &[Url]) {
         for hub in self.all.iter().filter(|_| !feeds.is_empty()) {
-            let mut waiting = hub.waiting();
-            for feed in feeds {
-                if waiting.len() < MOST || waiting.contains_key(feed) {
-                    // What changed again is to be told again, for as long as anything new.
-                    waiting.insert(feed.clone(), Waiting::default());
-                }
+            if hub.take(feeds) > 0 {
+                hub.ail(&format!("has {MOST} feeds waiting; it will not hear of the others that changed"));
             }
-            drop(waiting);
             hub.news.notify_one();
         }
     }
@@ -211,6 +206,21 @@ impl Hubs {
 impl Hub {
     fn waiting(&self) -> MutexGuard<'_, BTreeMap<Url, Waiting>> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Lets feeds wait; says how many found no place.
+    fn take(&self, feeds: &[Url]) -> usize {
+        let mut waiting = self.waiting();
+        let mut left_out = 0;
+        for feed in feeds {
+            if waiting.len() < MOST || waiting.contains_key(feed) {
+                // What changed again is to be told again, for as long as anything new.
+                waiting.insert(feed.clone(), Waiting::default());
+            } else {
+                left_out += 1;
+            }
+        }
+        left_out
     }
 
     /// The address to tell of next; it goes on waiting until it is [`Self::done`].

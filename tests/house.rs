@@ -127,8 +127,11 @@ impl House {
     /// Texts of all posts, by path below the archive.
     pub fn posts(&self) -> BTreeMap<String, String> {
         let root = self.path("data/archive");
+        // A running program has files whose names begin with a dot, until they are written.
+        let is_whole = |path: &PathBuf| !path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
         files(&root.join("_posts"))
             .into_iter()
+            .filter(is_whole)
             .map(|path| {
                 let name = path.strip_prefix(&root).expect("below").to_string_lossy().into_owned();
                 (name, fs::read_to_string(&path).expect("post"))

@@ -261,6 +261,19 @@ async fn a_hub_that_refuses_is_not_asked_again() {
 }
 
 #[tokio::test]
+async fn what_waits_has_a_bound() {
+    let hub = Listener::start();
+    let (said, _guard) = Said::listen();
+    let hubs = Hubs::new(&config(&format!("hubs: ['{}']", hub.url)).server, hook());
+    let feeds: Vec<Url> = (0..100_010).map(|n| feed(&n.to_string())).collect();
+    hubs.changed(&feeds);
+    hubs.changed(&feeds);
+    assert_eq!(hubs.untold().len(), 100_000);
+    let sentence = "has 100000 feeds waiting; it will not hear of the others that changed";
+    assert_eq!(said.all(), [format!("WARN: hub `{}` {sentence}", hub.url)]);
+}
+
+#[tokio::test]
 async fn a_stop_waits_for_no_hub() {
     // It takes the connection, and never answers.
     let deaf = TcpListener::bind("127.0.0.1:0").expect("port");

@@ -364,6 +364,20 @@ fn agree(state: &State, is_new: bool, entries: &Entries) -> Result<(), IndexErro
 
 /// Our own lock: sled's says only in words that another process holds it.
 fn lock(root: &Path) -> Result<File, IndexError> {
+    const TRIES: u32 = 50;
+    const PAUSE: Duration = Duration::from_millis(20);
+    let own = std::process::id().to_string();
+    for _ in 1..TRIES {
+        match try_lock(root) {
+            // A process that is being started holds what its parent let go, until it is another program.
+            Err(IndexError::InUse { pid, .. }) if pid == own => std::thread::sleep(PAUSE),
+            done => return done,
+        }
+    }
+    try_lock(root)
+}
+
+fn try_lock(root: &Path) -> Result<File, IndexError> {
     let path = root.join("lock");
     let options = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
     let mut file = options.map_err(|e| refused(&path, "opened", e))?;
