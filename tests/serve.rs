@@ -1,12 +1,12 @@
 //! The server of a real daemon: forms, validators, limits, and clients that mean no good.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{Read, Write};
 use std::net::TcpStream;
-use std::process::{Child, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
+use crate::daemon::Daemon;
 use crate::house::{DATE, House, item, rss};
 
 /// Longer than any good answer takes on any machine.
@@ -22,15 +22,7 @@ const SECURITY: [(&str, &str); 4] = [
 /// A daemon that published one topic; killed at the end.
 struct Server {
     house: House,
-    child: Child,
-    address: String,
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
+    daemon: Daemon,
 }
 
 #[derive(Debug)]
@@ -81,21 +73,16 @@ impl Server {
             "server: { listen: '127.0.0.1:0' }\nfeeds: [{ id: a, name: A, url: '{server}/a.xml' }]\ntopics: [{ id: t }]",
         );
         house.run(["poll"]).success();
-        let mut child = house.command().arg("daemon").stdout(Stdio::piped()).spawn().expect("daemon");
-        let mut lines = BufReader::new(child.stdout.take().expect("stdout")).lines();
-        let first = lines.by_ref().map_while(Result::ok).find(|line| line.starts_with("serving ")).expect("serving");
-        // Nobody listens to the rest, but somebody has to read it.
-        std::thread::spawn(move || lines.for_each(drop));
-        let address = first.split("http://").nth(1).and_then(|rest| rest.split('/').next()).expect("address");
-        Self { house, child, address: address.to_owned() }
+        let daemon = Daemon::start(&house);
+        Self { house, daemon }
     }
 
     fn connect(&self) -> TcpStream {
-        connect(&self.address)
+        connect(&self.daemon.address)
     }
 
     fn send(&self, method: &str, path: &str, headers: &str) -> Answer {
-        send(&self.address, method, path, headers)
+        send(&self.daemon.address, method, path, headers)
     }
 
     /// Asks until the answer comes in that form.
@@ -226,7 +213,7 @@ fn slow_clients_do_not_keep_readers_out() {
     let opened = Arc::new(AtomicUsize::new(0));
     let attacks: Vec<_> = [false, true]
         .map(|drips| {
-            let (address, over, opened) = (server.address.clone(), over.clone(), opened.clone());
+            let (address, over, opened) = (server.daemon.address.clone(), over.clone(), opened.clone());
             std::thread::spawn(move || attack(&address, drips, &over, &opened))
         })
         .into();
@@ -239,7 +226,7 @@ fn slow_clients_do_not_keep_readers_out() {
     for n in 0..300 {
         let began = Instant::now();
         let headers = if n % 2 == 0 { "" } else { "Accept-Encoding: gzip\r\n" };
-        let answer = send(&server.address, "GET", "/t/atom.xml", headers);
+        let answer = send(&server.daemon.address, "GET", "/t/atom.xml", headers);
         times.push(began.elapsed());
         if answer.status != 200 {
             failed.push(answer.status);
