@@ -90,6 +90,7 @@ pub struct Metrics {
     waiting: Histogram,
     queued: Gauge,
     asked: Gauge,
+    tasks: Gauge,
     states: Gauges,
     alarms: Gauges,
     ledger: Gauge,
@@ -128,6 +129,7 @@ impl Metrics {
             ),
             queued: put(&mut all, "queue_feeds", "Feeds that are due and not asked yet", Gauge::default()),
             asked: put(&mut all, "in_flight_feeds", "Feeds that are being asked", Gauge::default()),
+            tasks: put(&mut all, "tasks", "Tasks of the program that are not done", Gauge::default()),
             states: put(&mut all, "feeds", "Configured feeds, by state", Family::default()),
             alarms: put(&mut all, "alarms", "What the operator should look at, by kind", Family::default()),
             ledger: put(&mut all, "ledger_bytes", "Size of the archive's ledger", Gauge::default()),
@@ -241,6 +243,11 @@ impl Metrics {
     pub fn queue(&self, waiting: usize, in_flight: usize) {
         self.queued.set(whole(waiting));
         self.asked.set(whole(in_flight));
+    }
+
+    /// How many tasks the program has; a number that only grows is a leak.
+    pub fn tasks(&self, alive: usize) {
+        self.tasks.set(whole(alive));
     }
 
     /// How the feeds are.
@@ -388,6 +395,7 @@ mod tests {
         metrics.waited(Duration::from_secs(2));
         metrics.kept(Duration::from_millis(20));
         metrics.published(Duration::from_millis(500), at(1_700_000_600), 5);
+        metrics.tasks(7);
         metrics.queue(7, 4);
         metrics.states(States { ok: 1, failing: 1, gone: 0, held: 0, disabled: 2 });
         metrics.alarms(Alarms { failing: 1, ..Alarms::default() });

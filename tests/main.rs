@@ -23,6 +23,7 @@ mod jekyll;
 mod kill;
 mod maintain;
 mod model;
+mod month;
 mod newsroom;
 mod operations;
 #[allow(dead_code, clippy::unwrap_used, reason = "the unit tests' server, which has more ways than are needed here")]

@@ -229,6 +229,7 @@ async fn measure<E: Edges>(house: &House<E>) {
     let watchdog = systemd::watchdog_interval().unwrap_or(MEASURE).min(MEASURE);
     loop {
         systemd::watchdog();
+        house.outward.metrics.tasks(tokio::runtime::Handle::current().metrics().num_alive_tasks());
         if let Some(survey) = house.survey().await {
             let archive = house.poller.borrow().as_ref().map(|poller| Arc::clone(&poller.archive));
             let ledger = match archive {
