@@ -68,6 +68,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("ammonia", &["normalize/html.rs"]),
     ("lol_html", &["normalize/rewrite.rs"]),
     ("postcard", &["index/sled/state.rs", "index/sled/stored.rs"]),
+    ("mimalloc", &["main.rs"]),
     ("rustix", &["archive/folder.rs", "disk.rs", "fetch/file.rs", "serve.rs", "serve/files.rs", "serve/wire.rs"]),
     ("askama", &["output/page.rs", "output/page/status.rs"]),
     ("hanconv", &["topic/form.rs"]),

@@ -156,6 +156,9 @@ impl Month {
         }
         for (host, mut log) in hosts {
             log.sort_by_key(|one| one.began);
+            // The second address of a feed waits for its host inside the fetch (`fetch::hosts`), which is not played here.
+            let town = &self.poller.fetch;
+            log.retain(|one| !town.feeds[one.feed].has_moved());
             for pair in log.windows(2) {
                 assert!(pair[1].began >= pair[0].ended, "{host} is asked twice at a time: {pair:?}");
                 assert!(pair[1].began >= pair[0].began + 1000, "{host} is asked twice in a second: {pair:?}");

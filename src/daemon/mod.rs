@@ -143,6 +143,8 @@ impl<E: Edges> House<E> {
 /// Runs until SIGTERM or SIGINT.
 pub async fn run<E: Edges>(edges: E, poller: PollerOf<E>, site: Site) -> Result<(), DaemonError> {
     let config = Arc::clone(&poller.config);
+    // Fixed before anybody reads it beside the work.
+    pages::look(&poller, &site).await?;
     let socket = Socket::listen(&config.server.socket)?;
     let (listener, address) = listen("server.listen", config.server.listen).await?;
     let measured = match config.server.metrics {
@@ -295,8 +297,8 @@ async fn keep_working<E: Edges>(
         let worked = Work::run(&poller, &house.site, &house.outward, &house.poller, &mut requests, &stop).await;
         let Err(error) = worked else { return Ok(()) };
         let sentence = error.to_string();
+        house.trouble.send_replace(Some(sentence.clone()));
         tracing::error!("{sentence}");
-        house.trouble.send_replace(Some(sentence));
         failures = if began.elapsed() > REST[REST.len() - 1] { 0 } else { failures };
         // A reload may have brought another one since.
         let poller = house.poller.send_replace(None).unwrap_or(poller);

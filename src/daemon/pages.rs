@@ -60,7 +60,10 @@ impl<E: Edges> House<E> {
 }
 
 /// Reads how every feed is.
-async fn look<F, I, A, C>(poller: &Poller<F, I, A, C>, site: &crate::site::Site) -> Result<Survey, super::DaemonError>
+pub(super) async fn look<F, I, A, C>(
+    poller: &Poller<F, I, A, C>,
+    site: &crate::site::Site,
+) -> Result<Survey, super::DaemonError>
 where
     F: crate::fetch::Fetch + 'static,
     I: crate::index::Index,

@@ -268,8 +268,8 @@ where
                 Ok(Published::Done(done))
             }
             Err(PublishError::Site(error)) => {
-                tracing::error!("{error}");
                 self.outward.unpublished.send_replace(Some(error.to_string()));
+                tracing::error!("{error}");
                 Ok(Published::Failed(error.to_string()))
             }
             Err(error) => Err(error),

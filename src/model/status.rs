@@ -169,9 +169,9 @@ pub struct FeedStatus {
 
 impl FeedStatus {
     /// The order in which people want to see feeds: what needs them first, then by id.
-    pub fn rank(&self) -> (bool, Option<AlarmKind>, Condition, &str) {
+    pub fn rank(&self) -> (bool, Option<AlarmKind>, bool, Condition, &str) {
         let worst = self.alarms.iter().map(|alarm| alarm.kind).min();
-        (worst.is_none(), worst, self.state, &self.feed)
+        (worst.is_none(), worst, !self.is_trouble(), self.state, &self.feed)
     }
 
     /// True when a person should look at it before all others.

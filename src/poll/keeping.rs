@@ -46,6 +46,8 @@ pub struct Desk<F, I, A, C> {
     lines: Vec<FeedLine>,
     /// Of a dry run.
     would_be_new: HashSet<EntryKey>,
+    /// Something of the archive was written since it was last settled.
+    has_written: bool,
 }
 
 impl<F, I, A, C> Desk<F, I, A, C>
@@ -67,6 +69,8 @@ where
             changed: BTreeMap::new(),
             lines: Vec::new(),
             would_be_new: HashSet::new(),
+            // What was left by others, too.
+            has_written: true,
         })
     }
 
@@ -91,13 +95,16 @@ where
         if !self.lines.is_empty() {
             let feeds = std::mem::take(&mut self.lines);
             archive.write_all(Batch { feeds, ..Batch::default() }).await?;
+            self.has_written = true;
         }
         self.poller.index.put_feed_states(std::mem::take(&mut self.changed).into_iter().collect()).await?;
         if all && self.has_new_states {
             archive.put_state(self.states.to_text()).await?;
             self.has_new_states = false;
         }
-        archive.settle().await?;
+        if std::mem::take(&mut self.has_written) {
+            archive.settle().await?;
+        }
         Ok(())
     }
 
@@ -256,6 +263,7 @@ where
         if batch.is_empty() {
             return Ok(kept);
         }
+        self.has_written = true;
         let lines = archive.write_all(batch).await?;
         self.sources.extend(source.map(|line| (line.feed.clone(), line)));
         let topics = Matcher::new(&config.topics);

@@ -55,20 +55,14 @@ pub enum Rhythm {
 }
 
 impl Rhythm {
-    const ALL: [Self; 12] = [
-        Self::HalfHours,
-        Self::Hourly,
-        Self::Hourly,
-        Self::SixHours,
-        Self::SixHours,
-        Self::SixHours,
-        Self::Daily,
-        Self::Daily,
-        Self::Daily,
-        Self::Auto,
-        Self::Auto,
-        Self::Auto,
-    ];
+    /// A few that are asked often, many that are not.
+    fn of(number: usize) -> Self {
+        match number {
+            0 | 1 => Self::HalfHours,
+            2..=5 => Self::Hourly,
+            _ => [Self::SixHours, Self::Daily, Self::Auto][number % 3],
+        }
+    }
 
     fn text(self) -> &'static str {
         match self {
@@ -130,7 +124,7 @@ pub struct Feed {
 
 impl Feed {
     fn of(number: usize, dice: &mut Dice) -> Self {
-        let rhythm = Rhythm::ALL[number % Rhythm::ALL.len()];
+        let rhythm = Rhythm::of(number);
         let mut posts: Vec<u64> = Vec::new();
         // Ten entries were there before; no window turns over in less than thirty hours.
         let mut at = 0;
@@ -165,6 +159,11 @@ impl Feed {
     /// Who ended is asked again after a month.
     pub fn is_gone(&self) -> bool {
         self.faults.iter().any(|fault| fault.wrong == Wrong::Gone)
+    }
+
+    /// It is asked at two hosts.
+    pub fn has_moved(&self) -> bool {
+        self.faults.iter().any(|fault| fault.wrong == Wrong::Moved)
     }
 
     fn wrong_at(&self, second: u64) -> Option<Fault> {
