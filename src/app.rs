@@ -245,7 +245,7 @@ impl App {
         mut report: impl FnMut(&FeedReport),
     ) -> Result<Polled, AppError> {
         if let Some(daemon) = self.running()? {
-            return self.poll_beside(daemon, names, options, report);
+            return Self::poll_beside(daemon, names, options, report);
         }
         let start = Instant::now();
         let feeds = self.feeds(names)?;
@@ -286,7 +286,6 @@ impl App {
 
     /// Lets the daemon poll, and shows its progress.
     fn poll_beside(
-        &self,
         daemon: Client,
         names: &[String],
         options: Options,
@@ -711,7 +710,9 @@ impl LocalEdges {
         let poller = app.poller(true, &app.config.storage.index, &damage)?;
         match heal(&poller).await {
             Ok(said) => {
-                said.iter().for_each(|line| tracing::warn!("{line}"));
+                for line in said {
+                    tracing::warn!("{line}");
+                }
                 Ok(poller)
             }
             Err(error) => {

@@ -499,7 +499,9 @@ fn print(line: &str) {
 
 fn say_error(error: &AppError, format: LogFormat) {
     if let AppError::Control(ControlError::Refused { texts, .. }) = error {
-        texts.iter().for_each(|text| tracing::error!("{text}"));
+        for text in texts {
+            tracing::error!("{text}");
+        }
         return;
     }
     let AppError::Config(problems) = error else {

@@ -315,10 +315,10 @@ impl Socket {
         let private = folder.join(format!(".feedmill-{}", process::id()));
         let _ = fs::remove_dir_all(&private);
         fs::DirBuilder::new().mode(0o700).create(&private).map_err(make)?;
-        let made = private.join("s");
-        let listener = UnixListener::bind(&made).and_then(|listener| {
-            fs::set_permissions(&made, fs::Permissions::from_mode(0o600))?;
-            fs::rename(&made, path)?;
+        let hidden = private.join("s");
+        let listener = UnixListener::bind(&hidden).and_then(|listener| {
+            fs::set_permissions(&hidden, fs::Permissions::from_mode(0o600))?;
+            fs::rename(&hidden, path)?;
             Ok(listener)
         });
         let _ = fs::remove_dir_all(&private);

@@ -250,7 +250,7 @@ fn a_new_config_holds_as_a_whole_or_not_at_all() {
     daemon.line(|line| line.contains("`server.socket` changed: that takes a new start"));
     // A feed under another name and one taken out: what they brought stays, and nobody is asked again for it.
     let before = house.requests().len();
-    feeds(&format!("{}", a.replace("name: A", "name: New")), "{ id: t }");
+    feeds(&a.replace("name: A", "name: New"), "{ id: t }");
     daemon.signal("HUP");
     daemon.line(|line| line.contains("1 feeds (0 new, 1 gone, 1 changed)"));
     house.run(["poll"]).summary("1 not modified").success();
@@ -505,7 +505,7 @@ fn fifty_stops_at_random_moments_lose_nothing() {
     let mut dice = crate::newsroom::Dice(0x5740);
     for _ in 0..50 {
         let daemon = Daemon::start(&house);
-        std::thread::sleep(Duration::from_millis(dice.below(400) as u64));
+        std::thread::sleep(Duration::from_millis(dice.moment(400)));
         let began = std::time::Instant::now();
         assert_eq!(daemon.terminate(), 0);
         assert!(began.elapsed() < Duration::from_secs(10), "systemd would have killed it");

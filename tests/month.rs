@@ -40,20 +40,19 @@ struct Fate {
 
 impl Fate {
     fn of(dice: &mut Dice) -> Self {
-        let mut stops: Vec<(u64, u64)> = (0..dice.below(4))
-            .map(|_| (dice.below(MONTH as usize) as u64, MINUTE + dice.below((AWAY - MINUTE) as usize) as u64))
-            .collect();
+        let mut stops: Vec<(u64, u64)> =
+            (0..dice.below(4)).map(|_| (dice.moment(MONTH), MINUTE + dice.moment(AWAY - MINUTE))).collect();
         stops.sort_unstable();
         stops.retain(|(at, _)| *at + AWAY < MONTH);
         stops.dedup_by(|b, a| b.0 < a.0 + a.1 + HOUR);
         let mut clock = Vec::new();
         if dice.one_in(2) {
             for _ in 0..=dice.below(2) {
-                let at = dice.below((MONTH - 3 * DAY) as usize) as u64;
+                let at = dice.moment(MONTH - 3 * DAY);
                 let years = i64::try_from(dice.below(3)).expect("few") * 7;
                 let by = (years * 365 * 24 + 1 + i64::try_from(dice.below(30)).expect("few")) * 3_600_000;
                 clock.push((at, if dice.one_in(2) { by } else { -by }));
-                clock.push((at + 1 + dice.below((2 * DAY) as usize) as u64, 0));
+                clock.push((at + 1 + dice.moment(2 * DAY), 0));
             }
             clock.sort_unstable();
         }

@@ -27,6 +27,11 @@ impl Dice {
         usize::try_from(self.next() % below.max(1) as u64).expect("small")
     }
 
+    /// A moment of such a time.
+    pub fn moment(&mut self, of: u64) -> u64 {
+        self.next() % of.max(1)
+    }
+
     pub fn one_in(&mut self, many: usize) -> bool {
         self.below(many) == 0
     }

@@ -1,7 +1,7 @@
 //! Every feed at its times, the published files over HTTP, and answers to the operator, until a signal says stop.
 //!
 //! Four things run side by side: those who ask feeds (`poll::Asking`), the work on what comes back (`work`), the server, and
-//! the control socket (`talk`). They meet in [`House`].
+//! the control socket (`talk`). They meet in `House`.
 
 mod outward;
 mod pages;
@@ -180,7 +180,7 @@ pub async fn run<E: Edges>(edges: E, poller: PollerOf<E>, site: Site) -> Result<
     tracing::info!("serving `{}` on http://{address}/, polling {feeds} feeds", config.storage.public.display());
     systemd::ready();
     let mut work = pin!(keep_working(&house, asked, stop));
-    let mut measures = pin!(measure(&house));
+    let mut looks = pin!(measure(&house));
     loop {
         tokio::select! {
             told = signals.next() => match told {
@@ -189,7 +189,7 @@ pub async fn run<E: Edges>(edges: E, poller: PollerOf<E>, site: Site) -> Result<
             },
             // It only ends when it was told to.
             done = work.as_mut() => return done,
-            () = measures.as_mut() => {}
+            () = looks.as_mut() => {}
         }
     }
     systemd::stopping();
@@ -205,9 +205,10 @@ pub async fn run<E: Edges>(edges: E, poller: PollerOf<E>, site: Site) -> Result<
         done = last_work => done,
         () = signals.stop() => return Err(DaemonError::Twice),
     };
-    match done {
-        Ok(done) => done?,
-        Err(_) => tracing::warn!("something under way took too long; what is half done is mended at the next start"),
+    if let Ok(done) = done {
+        done?;
+    } else {
+        tracing::warn!("something under way took too long; what is half done is mended at the next start");
     }
     tracing::info!("stopped");
     Ok(())

@@ -347,7 +347,7 @@ where
         self.poller.send_replace(Some(self.desk.poller.clone()));
         self.feeds = enabled(&config);
         let jobs = self.all_jobs().await?;
-        self.orders.send(Order::Renew(jobs, fetch, config.fetch.clone()));
+        self.orders.send(Order::Renew(jobs, fetch, Box::new(config.fetch.clone())));
         self.ask_again(&config).await?;
         self.news.came();
         answer.text(&difference(&old, &config));

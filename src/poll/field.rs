@@ -40,7 +40,7 @@ pub enum Order<F> {
     /// These are back: ask each when its time has come. One without a time is not asked any more.
     Wait(Vec<(Job, Option<Wake>)>),
     /// From now on these are all the feeds there are, but for those that are out, asked in this way and with these limits.
-    Renew(Vec<(Job, Option<Wake>)>, Arc<F>, Limits),
+    Renew(Vec<(Job, Option<Wake>)>, Arc<F>, Box<Limits>),
 }
 
 /// How busy the field is.

@@ -121,7 +121,7 @@ where
         let holds = self.holds(&jobs, &desk).await?;
         let (orders, mut backs) = Asking::start(self, holds, stop).parts();
         // Nobody else gives orders, so the field ends when these are done.
-        let _ = orders.send(Order::Ask(jobs));
+        orders.send(Order::Ask(jobs));
         drop(orders);
         let mut reports = Vec::new();
         while let Some(back) = backs.recv().await {
@@ -143,7 +143,9 @@ where
     /// Which hosts want to be left alone, also those that told another feed so.
     async fn holds(&self, jobs: &[Job], desk: &Desk<F, I, A, C>) -> Result<Holds, PollError> {
         let mut holds = Holds::default();
-        jobs.iter().for_each(|job| holds.learn(&job.state));
+        for job in jobs {
+            holds.learn(&job.state);
+        }
         let polled: HashSet<&FeedId> = jobs.iter().map(Job::id).collect();
         let hosts: HashSet<String> = jobs.iter().map(|job| fetch::host(&job.feed.source.url)).collect();
         for feed in &self.config.feeds {

@@ -130,9 +130,9 @@ impl Feed {
         let mut at = 0;
         while at < MONTH {
             posts.push(at);
-            at += if posts.len() < 10 { 0 } else { (4 + dice.below(40) as u64) * HOUR + dice.below(3600) as u64 };
+            at += if posts.len() < 10 { 0 } else { (4 + dice.moment(40)) * HOUR + dice.moment(3600) };
         }
-        let faults = if number % 2 == 0 { Vec::new() } else { Self::faults(dice) };
+        let faults = if number.is_multiple_of(2) { Vec::new() } else { Self::faults(dice) };
         let hint = dice.one_in(4).then(|| [HOUR, 5 * HOUR, 3 * DAY][dice.below(3)]);
         Self { number, rhythm, posts, window: 10, has_etag: !dice.one_in(5), hint, faults }
     }
@@ -140,12 +140,12 @@ impl Feed {
     fn faults(dice: &mut Dice) -> Vec<Fault> {
         let kinds = [Wrong::Down, Wrong::Silent, Wrong::Busy, Wrong::Waits, Wrong::Cut, Wrong::Gone, Wrong::Moved];
         let fault = |dice: &mut Dice| {
-            let from = dice.below(MONTH as usize) as u64;
+            let from = dice.moment(MONTH);
             let wrong = kinds[dice.below(kinds.len())];
             let lasts = match wrong {
                 Wrong::Moved => MONTH,
-                Wrong::Waits => dice.below((2 * DAY) as usize) as u64,
-                _ => dice.below((5 * DAY) as usize) as u64,
+                Wrong::Waits => dice.moment(2 * DAY),
+                _ => dice.moment(5 * DAY),
             };
             Fault { from, to: from + lasts, wrong }
         };
