@@ -42,6 +42,10 @@ torture:
 kill-loop kills="500":
     FEEDMILL_KILLS={{kills}} cargo test --locked --test main kill:: -- --nocapture
 
+# Months of a daemon with everything that goes wrong, on a paused clock. FEEDMILL_SEED plays the one that a failure printed.
+months seeds="1000":
+    FEEDMILL_SEEDS={{seeds}} cargo test --release --locked --test main a_month_loses_nothing -- --nocapture
+
 # Each fuzz target for a minute, from the seeds. Needs cargo-fuzz; RUSTC_BOOTSTRAP lets the stable compiler take its flags.
 fuzz-smoke seconds="60":
     cd fuzz && for target in decode read salvage; do mkdir -p corpus/$target && \

@@ -1,29 +1,33 @@
 //! Builds the edges from the config and runs a command.
 
+mod edges;
+mod error;
+
 use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+pub use error::AppError;
+
+use self::edges::LocalEdges;
 use crate::archive::{Archive, FolderArchive};
 use crate::clock::{Clock, SystemClock};
 use crate::config::append::{self, NewFeed};
 use crate::config::{self, Config, Feed, Problem, Source};
-use crate::control::{Client, Command, ControlError, Line};
-use crate::daemon::{self, DaemonError, Edges};
+use crate::control::{Client, Command, Line};
+use crate::daemon;
 use crate::disk::{Disk, LocalDisk};
-use crate::fetch::{FetchError, Fetcher, Hook, Limits, MinRate};
+use crate::fetch::{Fetcher, Limits, MinRate};
 use crate::index::{Damage, IndexError, SledIndex};
-use crate::maintain::forget::ForgetError;
 use crate::maintain::heal;
-use crate::maintain::import::{self, ImportError, Imported};
-use crate::maintain::ingest::{self, IngestError};
-use crate::maintain::init::InitError;
+use crate::maintain::import::{self, Imported};
+use crate::maintain::ingest::{self};
 use crate::maintain::matches;
 use crate::maintain::reindex::{self, Reindexed};
 use crate::maintain::replay::{self, Replayed};
-use crate::maintain::verify::{self, Verified, VerifyError};
+use crate::maintain::verify::{self, Verified};
 use crate::maintain::{access, discover, explain};
 use crate::model::{FeedSelection, FeedStatus, Timestamp, Topic};
 use crate::output::{self, Outline};
@@ -32,148 +36,8 @@ use crate::publish::{self, PublishError, Publisher};
 use crate::read::list;
 use crate::schedule::Spread;
 use crate::site::Site;
-use crate::takedown::{self, TakedownError};
+use crate::takedown::{self};
 use crate::watch;
-
-/// Why a command failed.
-#[derive(Debug, thiserror::Error)]
-pub enum AppError {
-    /// `-C` names no folder.
-    #[error("`{}` cannot be entered: {cause}", path.display())]
-    Directory {
-        /// The folder.
-        path: PathBuf,
-        /// The system's words.
-        cause: std::io::Error,
-    },
-    /// The config has problems.
-    #[error("{} problems in the config", .0.len())]
-    Config(Vec<Problem>),
-    /// A name on the command line is not in the config.
-    #[error("unknown {what} `{name}`; the config has {known}")]
-    Unknown {
-        /// `feed` or `topic`.
-        what: &'static str,
-        /// As given.
-        name: String,
-        /// What there is.
-        known: String,
-    },
-    /// The program could not start its threads.
-    #[error("the program cannot start: {0}")]
-    Start(std::io::Error),
-    /// The client could not be built.
-    #[error(transparent)]
-    Fetch(#[from] FetchError),
-    /// The index.
-    #[error(transparent)]
-    Index(#[from] IndexError),
-    /// A poll stopped.
-    #[error(transparent)]
-    Poll(#[from] PollError),
-    /// Publishing stopped.
-    #[error(transparent)]
-    Publish(#[from] PublishError),
-    /// Taking over the archive stopped.
-    #[error(transparent)]
-    Ingest(#[from] IngestError),
-    /// An import of posts stopped.
-    #[error(transparent)]
-    Import(#[from] ImportError),
-    /// An entry could not be found or forgotten.
-    #[error(transparent)]
-    Forget(#[from] ForgetError),
-    /// A takedown stopped.
-    #[error(transparent)]
-    Takedown(#[from] TakedownError),
-    /// The control socket.
-    #[error(transparent)]
-    Control(#[from] ControlError),
-    /// Another process has the index open.
-    #[error("`{}` is in use by another feedmill (pid {pid}){}", index.display(), if *answers {
-        "; it is a daemon that does not do this: stop it first".to_owned()
-    } else {
-        format!(" that does not answer on `{}`; wait for it or stop it", socket.display())
-    })]
-    Held {
-        /// `storage.index`.
-        index: PathBuf,
-        /// The other process.
-        pid: String,
-        /// `server.socket`.
-        socket: PathBuf,
-        /// It answers on the socket.
-        answers: bool,
-    },
-    /// Nobody is there to be asked.
-    #[error("no daemon answers on `{}`; one that starts reads the config as it is then", socket.display())]
-    NoDaemon {
-        /// `server.socket`.
-        socket: PathBuf,
-    },
-    /// The check stopped.
-    #[error(transparent)]
-    Verify(#[from] VerifyError),
-    /// A file named on the command line cannot be read.
-    #[error("`{}` cannot be read: {cause}", path.display())]
-    Read {
-        /// The file.
-        path: PathBuf,
-        /// The system's words.
-        cause: std::io::Error,
-    },
-    /// A file is no list of feeds.
-    #[error("`{}` is not a list of feeds: {cause}", path.display())]
-    List {
-        /// The file.
-        path: PathBuf,
-        /// Why.
-        cause: list::ListError,
-    },
-    /// A feed could not be found behind an address.
-    #[error("`{address}` cannot be added: {cause}")]
-    Add {
-        /// As given.
-        address: String,
-        /// Why.
-        cause: String,
-    },
-    /// The config could not be changed.
-    #[error("`{}` cannot be changed: {cause}", path.display())]
-    Append {
-        /// The config file.
-        path: PathBuf,
-        /// Why.
-        cause: append::AppendError,
-    },
-    /// The config could not be written.
-    #[error("`{}` cannot be written: {cause}", path.display())]
-    Write {
-        /// The config file.
-        path: PathBuf,
-        /// The system's words.
-        cause: std::io::Error,
-    },
-    /// A new folder could not be set up.
-    #[error(transparent)]
-    Init(#[from] InitError),
-    /// The daemon stopped.
-    #[error(transparent)]
-    Daemon(#[from] DaemonError),
-}
-
-impl AppError {
-    /// 1 the program failed, 2 wrong usage, 3 the config has problems.
-    pub fn exit_code(&self) -> u8 {
-        match self {
-            Self::Config(_) => 3,
-            Self::Control(ControlError::Refused { code, .. }) => *code,
-            Self::Unknown { .. } | Self::Directory { .. } | Self::Forget(ForgetError::Unknown(_)) => 2,
-            Self::Takedown(error) if error.is_unknown() => 2,
-            _ => 1,
-        }
-    }
-}
 
 /// What a poll did.
 #[derive(Debug, Default)]
@@ -488,7 +352,7 @@ impl App {
         let runtime = runtime()?;
         let done = runtime.block_on(async {
             // What turns out damaged here is opened anew without it, as later on.
-            let edges = LocalEdges { path: self.path.clone(), damage: Mutex::default() };
+            let edges = LocalEdges::new(self.path.clone());
             let poller = match edges.open_app(self).await {
                 Err(error) if edges.has_damage() => {
                     tracing::warn!("{error}");
@@ -693,75 +557,6 @@ impl App {
 
     fn site(&self) -> Site {
         Site::new(self.config.storage.public.clone())
-    }
-}
-
-/// How the daemon's parts are made, and made again.
-struct LocalEdges {
-    /// The main config file.
-    path: PathBuf,
-    /// What of the index cannot be believed.
-    damage: Mutex<Damage>,
-}
-
-impl LocalEdges {
-    async fn open_app(&self, app: &App) -> Result<LocalPoller, AppError> {
-        let damage = self.damage.lock().unwrap_or_else(PoisonError::into_inner).clone();
-        let poller = app.poller(true, &app.config.storage.index, &damage)?;
-        match heal(&poller).await {
-            Ok(said) => {
-                for line in said {
-                    tracing::warn!("{line}");
-                }
-                Ok(poller)
-            }
-            Err(error) => {
-                self.note(poller.index.damage());
-                Err(error)
-            }
-        }
-    }
-
-    fn note(&self, damage: Damage) {
-        *self.damage.lock().unwrap_or_else(PoisonError::into_inner) = damage;
-    }
-
-    fn has_damage(&self) -> bool {
-        !self.damage.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
-    }
-}
-
-impl Edges for LocalEdges {
-    type Fetch = Fetcher;
-    type Index = SledIndex;
-    type Archive = FolderArchive;
-    type Clock = SystemClock;
-
-    fn close(&self, poller: LocalPoller) {
-        self.note(poller.index.damage());
-    }
-
-    async fn open(&self, config: Arc<Config>) -> Result<LocalPoller, String> {
-        let app = App { config, path: self.path.clone() };
-        self.open_app(&app).await.map_err(|error| error.to_string())
-    }
-
-    fn config(&self) -> Result<Arc<Config>, Vec<String>> {
-        match App::load(Some(self.path.clone())) {
-            Ok(app) => Ok(app.config),
-            Err(AppError::Config(problems)) => Err(problems.iter().map(ToString::to_string).collect()),
-            Err(error) => Err(vec![error.to_string()]),
-        }
-    }
-
-    fn fetcher(&self, config: &Config) -> Result<Arc<Fetcher>, String> {
-        let app = App { config: Arc::new(config.clone()), path: self.path.clone() };
-        Fetcher::new(&app.limits()).map(Arc::new).map_err(|error| error.to_string())
-    }
-
-    fn hook(&self, config: &Config) -> Result<Hook, String> {
-        let app = App { config: Arc::new(config.clone()), path: self.path.clone() };
-        Hook::new(&app.limits()).map_err(|error| error.to_string())
     }
 }
 

@@ -217,7 +217,13 @@ fn dispatch(app: &App, command: Command, volume: Volume) -> Result<ExitCode, App
         }
         Command::Add { url } => {
             for id in app.add(&url)? {
-                say(volume, Volume::Normal, &format!("added feed `{id}`; `feedmill check` shows when it is polled"));
+                say(
+                    volume,
+                    Volume::Normal,
+                    &format!(
+                        "added feed `{id}`; `feedmill check` shows when it is polled, `feedmill reload` tells it to a running daemon"
+                    ),
+                );
             }
             Ok(ExitCode::SUCCESS)
         }

@@ -83,7 +83,9 @@ impl Site {
             self.founded.store(true, Ordering::Relaxed);
         }
         let path = self.root.join(relative);
-        let is_equal = self.disk.read(&path, 0).is_ok_and(|old| old == bytes);
+        // What has another length need not be read.
+        let has_length = self.disk.length(&path).is_ok_and(|length| length == Some(bytes.len() as u64));
+        let is_equal = has_length && self.disk.read(&path, 0).is_ok_and(|old| old == bytes);
         if !is_equal {
             self.write(&path, bytes)?;
         }

@@ -85,7 +85,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("clap_mangen", &["cli/manual.rs"]),
     ("glob", &["app.rs"]),
     ("sd_notify", &["systemd.rs"]),
-    ("tracing", &["app.rs", "cli.rs", "control.rs", "control/", "daemon.rs", "daemon/", "hubs.rs", "log.rs"]),
+    ("tracing", &["app.rs", "app/", "cli.rs", "control.rs", "control/", "daemon.rs", "daemon/", "hubs.rs", "log.rs"]),
     ("tracing_subscriber", &["log.rs"]),
 ];
 

@@ -227,7 +227,10 @@ fn feeds_are_added_and_comments_survive() {
         .expect("server")
         .to_owned();
     let run = house.run(["add", &format!("{server}/")]).success();
-    assert_eq!(run.stdout, "added feed `second-blog`; `feedmill check` shows when it is polled\n");
+    assert_eq!(
+        run.stdout,
+        "added feed `second-blog`; `feedmill check` shows when it is polled, `feedmill reload` tells it to a running daemon\n"
+    );
     let config = house.read("config.yaml");
     assert!(
         config.contains("# my feeds\nfeeds:\n  # the first\n  - id: a\n") && config.contains("  - id: second-blog\n"),

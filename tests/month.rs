@@ -192,7 +192,11 @@ impl Month {
             let over = feed.faults.iter().map(|fault| fault.to).max().expect("faults");
             // Back-off and hints end after a day, and nobody is given up.
             if over + 3 * DAY + most < MONTH && !feed.is_gone() {
-                assert!(asked.iter().any(|one| one.good && one.began / 1000 > over), "never asked again: {feed:?}");
+                assert!(
+                    asked.iter().any(|one| one.good && one.began / 1000 > over),
+                    "never asked again: {feed:?} {:?} {asked:?}",
+                    self.fate
+                );
             }
             return;
         }

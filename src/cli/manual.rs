@@ -36,7 +36,11 @@ A value of the config that holds ${NAME} takes it from the environment.
 .SH SIGNALS
 .TP
 TERM, INT
-The daemon finishes the writes under way and ends.
+The daemon finishes the writes under way and ends; a second signal ends it at once.
+.TP
+HUP
+The daemon reads its config again, as with
+.B feedmill reload .
 .SH EXIT STATUS
 .TP
 0

@@ -88,7 +88,7 @@ const REST: [Duration; 4] =
 /// Requests that wait for the work to take them.
 const REQUESTS: usize = 16;
 /// Between two looks at how things stand.
-const MEASURE: Duration = Duration::from_secs(15);
+const MEASURE: Duration = Duration::from_mins(1);
 
 /// What a daemon is made of, and how it is made anew.
 pub trait Edges: Send + Sync + 'static {
@@ -229,9 +229,15 @@ async fn measure<E: Edges>(house: &House<E>) {
         Some(archive) if house.has_metrics() => archive.post_paths().await.map_or(0, |paths| paths.len()),
         _ => 0,
     };
-    let watchdog = systemd::watchdog_interval().unwrap_or(MEASURE).min(MEASURE);
+    let tick = systemd::watchdog_interval().unwrap_or(MEASURE).min(MEASURE);
+    let mut measured: Option<Instant> = None;
     loop {
         systemd::watchdog();
+        if measured.is_some_and(|at| at.elapsed() < MEASURE) {
+            sleep(tick).await;
+            continue;
+        }
+        measured = Some(Instant::now());
         house.outward.metrics.tasks(tokio::runtime::Handle::current().metrics().num_alive_tasks());
         if let Some(survey) = house.survey().await {
             let archive = house.poller.borrow().as_ref().map(|poller| Arc::clone(&poller.archive));
@@ -242,7 +248,7 @@ async fn measure<E: Edges>(house: &House<E>) {
             house.outward.stands(&survey.feeds, ledger.iter().map(|(_, length)| length).sum(), posts);
             systemd::status(&Outward::summary(&survey.feeds));
         }
-        sleep(watchdog).await;
+        sleep(tick).await;
     }
 }
 

@@ -213,13 +213,12 @@ where
     }
 
     async fn all_jobs(&self) -> Result<Vec<(Job, Option<Wake>)>, PollError> {
-        let mut jobs = Vec::with_capacity(self.feeds.len());
-        for feed in self.feeds.values() {
-            let job = self.desk.job(feed, Options::default()).await?;
+        let jobs = self.desk.jobs(self.feeds.values().cloned().collect(), Options::default()).await?;
+        let with_wake = |job: Job| {
             let wake = self.desk.poller.next(&job);
-            jobs.push((job, wake));
-        }
-        Ok(jobs)
+            (job, wake)
+        };
+        Ok(jobs.into_iter().map(with_wake).collect())
     }
 
     async fn save(&mut self) -> Result<(), PollError> {
@@ -332,10 +331,8 @@ where
     async fn poll(&mut self, feeds: Vec<Feed>, options: Options, answer: Answer) -> Result<(), DaemonError> {
         let pending = feeds.iter().map(|feed| (feed.source.id.clone(), options)).collect();
         self.rounds.push(Round { pending, answer, started: Instant::now() });
-        let mut jobs = Vec::with_capacity(feeds.len());
-        for feed in &feeds {
-            jobs.push(self.desk.job(feed, options).await?);
-        }
+        let feeds = feeds.into_iter().map(Arc::new).collect();
+        let jobs = self.desk.jobs(feeds, options).await?;
         self.orders.send(Order::Ask(jobs));
         self.finish_rounds().await
     }
@@ -362,7 +359,7 @@ where
             round.pending.retain(|id, _| known.contains(id));
             for feed in &config.feeds {
                 if let Some(options) = round.pending.get(&feed.source.id) {
-                    jobs.push(self.desk.job(feed, *options).await?);
+                    jobs.push(self.desk.job(&Arc::new(feed.clone()), *options).await?);
                 }
             }
         }

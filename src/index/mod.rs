@@ -153,6 +153,19 @@ pub trait Index: Send + Sync {
     fn ledger(&self) -> impl Future<Output = Result<LedgerPosition, IndexError>> + Send;
     /// What is remembered of a feed.
     fn feed_state(&self, feed: &FeedId) -> impl Future<Output = Result<Option<FeedState>, IndexError>> + Send;
+    /// What is remembered of many feeds, one answer a feed.
+    fn feed_states(
+        &self,
+        feeds: Vec<FeedId>,
+    ) -> impl Future<Output = Result<Vec<Option<FeedState>>, IndexError>> + Send {
+        async move {
+            let mut states = Vec::with_capacity(feeds.len());
+            for feed in &feeds {
+                states.push(self.feed_state(feed).await?);
+            }
+            Ok(states)
+        }
+    }
     /// Remembers the state of feeds.
     fn put_feed_states(&self, states: Vec<(FeedId, FeedState)>) -> impl Future<Output = Result<(), IndexError>> + Send;
 }

@@ -330,6 +330,10 @@ impl Index for SledIndex {
         self.blocking(move |index| index.state(|state| state.feed(&feed))).await
     }
 
+    async fn feed_states(&self, feeds: Vec<FeedId>) -> Result<Vec<Option<FeedState>>, IndexError> {
+        self.blocking(move |index| index.state(|state| feeds.iter().map(|feed| state.feed(feed)).collect())).await
+    }
+
     async fn put_feed_states(&self, states: Vec<(FeedId, FeedState)>) -> Result<(), IndexError> {
         self.blocking(move |index| index.state(|state| state.put_feeds(&states))).await
     }

@@ -29,22 +29,25 @@ pub(super) struct Holds(HashMap<String, Timestamp>);
 
 impl Holds {
     /// Takes over what is known of a feed.
-    pub(super) fn learn(&mut self, state: &FeedState) {
+    pub(super) fn learn(&mut self, state: &FeedState, now: Timestamp) {
         for Held { host, until } in state.held.values() {
             let until = Timestamp::from_millis(*until);
             let known = self.0.entry(host.clone()).or_insert(until);
-            *known = until.max(*known);
+            *known =
+                if is_possible(*known, now) && is_possible(until, now) { until.max(*known) } else { until.min(*known) };
         }
     }
 
     /// Until when an address may not be asked, and why.
     fn closed(&self, address: &Url, state: &FeedState, now: Timestamp) -> Option<Wake> {
         let own = state.held.get(address.as_str()).map(|held| Timestamp::from_millis(held.until));
-        let held = own.max(self.0.get(&fetch::host(address)).copied());
-        // Whatever the clock did since then.
-        let held = held.map(|at| Wake { at: at.min(pace::later(now, LONGEST_HOLD)), why: Why::Held });
-        let gone = state.gone.get(address.as_str()).map(|asked| Timestamp::from_millis(*asked).min(now));
-        let gone = gone.map(|asked| Wake { at: pace::later(asked, GONE), why: Why::Gone });
+        let own = own.filter(|until| is_possible(*until, now));
+        let held = own.max(self.0.get(&fetch::host(address)).copied().filter(|until| is_possible(*until, now)));
+        let held = held.map(|at| Wake { at, why: Why::Held });
+        let gone = state.gone.get(address.as_str()).map(|asked| Timestamp::from_millis(*asked));
+        // Likewise: it would be left alone for years.
+        let gone =
+            gone.filter(|asked| *asked <= now).map(|asked| Wake { at: pace::later(asked, GONE), why: Why::Gone });
         [held, gone].into_iter().flatten().filter(|wake| wake.at > now).max_by_key(|wake| wake.at)
     }
 
@@ -64,6 +67,12 @@ impl Holds {
             _ => Ok(open),
         }
     }
+}
+
+/// Nobody is left alone for longer than a week. Whoever seems to be was told so by a clock that was ahead, and has since been
+/// set back: when the wait ends nobody knows, and by that time it would last for years.
+fn is_possible(until: Timestamp, now: Timestamp) -> bool {
+    until <= pace::later(now, LONGEST_HOLD)
 }
 
 /// Notes in the state what an address that brought nothing said.
@@ -229,7 +238,7 @@ mod tests {
         let mut other = FeedState::default();
         other.held.insert("http://a.example/g".to_owned(), Held { host: "a.example".to_owned(), until: 2_000_000 });
         let mut holds = Holds::default();
-        holds.learn(&other);
+        holds.learn(&other, now);
         let state = FeedState::default();
         let open = |addresses: &[&Url]| holds.open(addresses.iter().map(|u| (*u).clone()).collect(), &state, now);
         assert_eq!(open(&[&own, &mirror]), Ok(vec![mirror.clone()]));
@@ -238,6 +247,16 @@ mod tests {
         gone.gone.insert(mirror.to_string(), 900_000);
         let wake = holds.open(vec![mirror.clone()], &gone, now).unwrap_err();
         assert_eq!((wake.why, wake.at), (Why::Gone, pace::later(Timestamp::from_millis(900_000), GONE)));
-        assert!(holds.open(vec![mirror], &gone, wake.at).is_ok(), "a month later it is asked again");
+        assert!(holds.open(vec![mirror.clone()], &gone, wake.at).is_ok(), "a month later it is asked again");
+        // Noted by a clock that was years ahead: it is neither left alone for years, nor in the way of what is true.
+        let years = 7 * 365 * 86_400_000;
+        other.held.insert("http://a.example/g".to_owned(), Held { host: "a.example".to_owned(), until: years });
+        gone.gone.insert(mirror.to_string(), years);
+        let mut holds = Holds::default();
+        holds.learn(&other, now);
+        assert!(holds.open(vec![own.clone()], &state, now).is_ok() && holds.open(vec![mirror], &gone, now).is_ok());
+        other.held.insert("http://a.example/g".to_owned(), Held { host: "a.example".to_owned(), until: 2_000_000 });
+        holds.learn(&other, now);
+        assert!(holds.open(vec![own], &state, now).is_err());
     }
 }

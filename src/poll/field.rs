@@ -206,7 +206,7 @@ impl<F: Fetch + 'static, C: Clock + 'static> Field<F, C> {
     }
 
     fn enter(&mut self, job: Job, wake: Option<Wake>) {
-        self.holds.learn(&job.state);
+        self.holds.learn(&job.state, self.clock.now());
         match wake {
             Some(wake) => self.timetable.enter(job, wake.at, self.clock.now()),
             None => self.timetable.remove(job.id()),
@@ -291,7 +291,7 @@ impl<F: Fetch + 'static, C: Clock + 'static> Field<F, C> {
         for (address, error) in &asked.failed {
             address::note_failure(&mut told, address, error, now);
         }
-        self.holds.learn(&told);
+        self.holds.learn(&told, now);
         if force {
             return;
         }

@@ -59,12 +59,13 @@ where
 {
     /// Reads what has to be at hand.
     pub async fn open(poller: Poller<F, I, A, C>) -> Result<Self, PollError> {
-        let states = StateFile::parse(poller.archive.state().await?.as_deref());
+        let states = poller.archive.state().await?;
         let sources = poller.archive.sources().await?;
         Ok(Self {
             poller,
-            states,
-            has_new_states: false,
+            // There is always a file.
+            has_new_states: states.is_none(),
+            states: StateFile::parse(states.as_deref()),
             sources: sources.into_iter().map(|line| (line.feed.clone(), line)).collect(),
             changed: BTreeMap::new(),
             lines: Vec::new(),
@@ -74,18 +75,31 @@ where
         })
     }
 
-    /// A feed as it is asked next.
-    pub async fn job(&self, feed: &Feed, options: Options) -> Result<Job, PollError> {
-        let state = match self.changed.get(&feed.source.id) {
-            Some(state) if state.url == feed.source.url.as_str() => state.clone(),
-            _ => self.poller.feed_state(feed, &self.states).await?,
+    /// Feeds as they are asked next.
+    pub async fn jobs(&self, feeds: Vec<Arc<Feed>>, options: Options) -> Result<Vec<Job>, PollError> {
+        let ids = feeds.iter().map(|feed| feed.source.id.clone()).collect();
+        let remembered = self.poller.index.feed_states(ids).await?;
+        let job = |(feed, remembered): (Arc<Feed>, Option<FeedState>)| {
+            let unsaved = self.changed.get(&feed.source.id).cloned();
+            let state = super::state_of(&feed, unsaved.or(remembered), &self.states);
+            Job { options, ..Job::new(feed, state) }
         };
-        Ok(Job { options, ..Job::new(Arc::new(feed.clone()), state) })
+        Ok(feeds.into_iter().zip(remembered).map(job).collect())
     }
 
-    /// What is remembered of a feed.
-    pub async fn state(&self, feed: &Feed) -> Result<FeedState, PollError> {
-        Ok(self.job(feed, Options::default()).await?.state)
+    /// A feed as it is asked next.
+    pub async fn job(&self, feed: &Arc<Feed>, options: Options) -> Result<Job, PollError> {
+        let unsaved = self.changed.get(&feed.source.id).cloned();
+        let remembered = match unsaved {
+            Some(state) => Some(state),
+            None => self.poller.index.feed_state(&feed.source.id).await?,
+        };
+        Ok(Job { options, ..Job::new(Arc::clone(feed), super::state_of(feed, remembered, &self.states)) })
+    }
+
+    /// What is stored of a feed.
+    pub(super) async fn state(&self, feed: &Feed) -> Result<FeedState, PollError> {
+        self.poller.feed_state(feed, &self.states).await.map_err(PollError::from)
     }
 
     /// Stores what has come together: ledger lines about feeds, then the states of feeds, then, where `all` says so, what a

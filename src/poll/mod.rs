@@ -114,10 +114,8 @@ where
         mut report: impl FnMut(&FeedReport),
     ) -> Result<Vec<FeedReport>, PollError> {
         let mut desk = Desk::open(self.clone()).await?;
-        let mut jobs = Vec::with_capacity(feeds.len());
-        for feed in feeds {
-            jobs.push(desk.job(feed, options).await?);
-        }
+        let feeds = feeds.into_iter().map(|feed| Arc::new(feed.clone())).collect();
+        let jobs = desk.jobs(feeds, options).await?;
         let holds = self.holds(&jobs, &desk).await?;
         let (orders, mut backs) = Asking::start(self, holds, stop).parts();
         // Nobody else gives orders, so the field ends when these are done.
@@ -143,14 +141,15 @@ where
     /// Which hosts want to be left alone, also those that told another feed so.
     async fn holds(&self, jobs: &[Job], desk: &Desk<F, I, A, C>) -> Result<Holds, PollError> {
         let mut holds = Holds::default();
+        let now = self.clock.now();
         for job in jobs {
-            holds.learn(&job.state);
+            holds.learn(&job.state, now);
         }
         let polled: HashSet<&FeedId> = jobs.iter().map(Job::id).collect();
         let hosts: HashSet<String> = jobs.iter().map(|job| fetch::host(&job.feed.source.url)).collect();
         for feed in &self.config.feeds {
             if !polled.contains(&feed.source.id) && hosts.contains(&fetch::host(&feed.source.url)) {
-                holds.learn(&desk.state(feed).await?);
+                holds.learn(&desk.state(feed).await?, now);
             }
         }
         Ok(holds)
@@ -158,18 +157,8 @@ where
 
     /// What is remembered of a feed; a fresh index learns it from the archive.
     async fn feed_state(&self, feed: &Feed, states: &StateFile) -> Result<FeedState, IndexError> {
-        let id = &feed.source.id;
-        let state = match self.index.feed_state(id).await? {
-            Some(state) => state,
-            None => states.get(id).unwrap_or_default(),
-        };
-        let url = feed.source.url.as_str();
-        // All of it belongs to an address; another address has to be asked afresh.
-        if state.url == url {
-            Ok(state)
-        } else {
-            Ok(FeedState { url: url.to_owned(), last_new: state.last_new, ..FeedState::default() })
-        }
+        let state = self.index.feed_state(&feed.source.id).await?;
+        Ok(state_of(feed, state, states))
     }
 
     /// When a feed is asked next, by what its job knows.
@@ -180,18 +169,33 @@ where
     /// What is remembered of every feed of the config, in its order, and when each is asked next; nothing is written.
     pub async fn remembered(&self) -> Result<Vec<(FeedState, Option<Wake>)>, PollError> {
         let file = StateFile::parse(self.archive.state().await?.as_deref());
-        let (mut states, mut holds) = (Vec::with_capacity(self.config.feeds.len()), Holds::default());
-        for feed in &self.config.feeds {
-            let state = self.feed_state(feed, &file).await?;
-            holds.learn(&state);
-            states.push(state);
+        let now = self.clock.now();
+        let ids = self.config.feeds.iter().map(|feed| feed.source.id.clone()).collect();
+        let remembered = self.index.feed_states(ids).await?;
+        let known = self.config.feeds.iter().zip(remembered);
+        let states: Vec<FeedState> = known.map(|(feed, state)| state_of(feed, state, &file)).collect();
+        let mut holds = Holds::default();
+        for state in &states {
+            holds.learn(state, now);
         }
         let wakes = states
             .iter()
             .zip(&self.config.feeds)
-            .map(|(state, feed)| job::wake(feed, state, &holds, self.config.fetch.min_interval, self.clock.now()));
+            .map(|(state, feed)| job::wake(feed, state, &holds, self.config.fetch.min_interval, now));
         let wakes: Vec<Option<Wake>> = wakes.collect();
         Ok(states.into_iter().zip(wakes).collect())
+    }
+}
+
+/// What is remembered of a feed, by the index or else by the archive.
+fn state_of(feed: &Feed, remembered: Option<FeedState>, file: &StateFile) -> FeedState {
+    let state = remembered.or_else(|| file.get(&feed.source.id)).unwrap_or_default();
+    let url = feed.source.url.as_str();
+    // All of it belongs to an address; another address has to be asked afresh.
+    if state.url == url {
+        state
+    } else {
+        FeedState { url: url.to_owned(), last_new: state.last_new, ..FeedState::default() }
     }
 }
 
