@@ -12,9 +12,9 @@ use feedmill::clock::Clock;
 use feedmill::config::{self, Config, Source};
 use feedmill::daemon;
 use feedmill::fetch::{self, Body, Fetch, FetchError, Fetched, RetryAfter, Status};
-use feedmill::index::SledIndex;
+use feedmill::index::{FeedState, SledIndex};
 use feedmill::model::{FeedSource, Timestamp, Validators};
-use feedmill::poll::{Options, Outcome, Poller, Stop};
+use feedmill::poll::{Asking, Job, Options, Order, Outcome, Poller, Stop};
 use feedmill::site::Site;
 use tokio::time::Instant;
 use url::Url;
@@ -358,6 +358,31 @@ async fn hanging_servers_delay_nobody_else() {
     assert!(together - alone < 2.0, "{alone} s alone, {together} s with 64 hanging ones");
     let many = good_feeds_are_done(1000, 200).await;
     assert!(many - alone < 5.0, "{alone} s alone, {many} s with 200 hanging ones");
+}
+
+/// How many of 600 feeds are asked within five minutes while nobody keeps what they bring.
+async fn asked_while_nobody_keeps(answer: fn(usize) -> Answer) -> usize {
+    let mut town = Town::new();
+    let mut feeds = String::new();
+    for n in 0..600 {
+        let url = format!("https://host{n}.example/");
+        town.serves(&url, move |_| answer(n));
+        let _ = writeln!(feeds, "- {{ id: f{n}, name: F{n}, url: '{url}' }}");
+    }
+    let day = Day::new(town, &format!("feeds:\n{feeds}"));
+    let job = |feed: &config::Feed| Job::new(Arc::new(feed.clone()), FeedState::default());
+    let (orders, _backs) = Asking::begin(&day.poller, Stop::new().1).parts();
+    orders.send(Order::Ask(day.poller.config.feeds.iter().map(job).collect()));
+    tokio::time::sleep(Duration::from_mins(5)).await;
+    day.poller.fetch.log().len()
+}
+
+#[tokio::test(start_paused = true)]
+async fn work_that_takes_long_delays_nobody_but_does_not_fill_memory() {
+    assert_eq!(asked_while_nobody_keeps(|_| Answer::Nothing).await, 600);
+    // Documents are held back: four times `fetch.concurrency`, and those that were under way.
+    let asked = asked_while_nobody_keeps(|n| Answer::Page(window(&format!("w{n}"), 0, 3), None)).await;
+    assert!((256..=256 + 64).contains(&asked), "{asked}");
 }
 
 fn entries(numbers: std::ops::Range<usize>) -> String {

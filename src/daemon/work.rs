@@ -134,7 +134,7 @@ where
 
     async fn until_stopped(
         &mut self,
-        backs: &mut mpsc::Receiver<Back>,
+        backs: &mut mpsc::UnboundedReceiver<Back>,
         load: &mut watch::Receiver<Load>,
         requests: &mut mpsc::Receiver<Request<F>>,
         halt: &watch::Sender<bool>,

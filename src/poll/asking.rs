@@ -14,7 +14,7 @@ use crate::fetch::Fetch;
 #[derive(Debug)]
 pub struct Asking<F> {
     orders: Orders<F>,
-    backs: mpsc::Receiver<Back>,
+    backs: mpsc::UnboundedReceiver<Back>,
     load: watch::Receiver<Load>,
 }
 
@@ -38,7 +38,7 @@ impl<F: Fetch + 'static> Asking<F> {
     pub(super) fn start<I, A, C: Clock + 'static>(poller: &Poller<F, I, A, C>, holds: Holds, stop: Stop) -> Self {
         let field = Field::new(poller.fetch.clone(), poller.clock.clone(), &poller.config.fetch, holds);
         let (load, (orders, given), (sender, backs)) =
-            (field.load(), mpsc::unbounded_channel(), mpsc::channel(field.backlog()));
+            (field.load(), mpsc::unbounded_channel(), mpsc::unbounded_channel());
         tokio::spawn(field.run(given, sender, stop));
         Self { orders: Orders(orders), backs, load }
     }
@@ -49,7 +49,7 @@ impl<F: Fetch + 'static> Asking<F> {
     }
 
     /// Where orders go in, and where feeds come back.
-    pub fn parts(self) -> (Orders<F>, mpsc::Receiver<Back>) {
+    pub fn parts(self) -> (Orders<F>, mpsc::UnboundedReceiver<Back>) {
         (self.orders, self.backs)
     }
 }

@@ -13,6 +13,7 @@ use tokio::time::{Instant, sleep_until};
 use url::Url;
 
 use super::address::{self, Holds};
+use super::backlog::Backlog;
 use super::document::{Asked, Asker, FeedError};
 use super::job::{Answered, Back, Job};
 use super::queue::Queue;
@@ -29,7 +30,7 @@ use crate::pace::Wake;
 /// in the same round goes to the same feed whichever server is faster today. Who takes longer takes
 /// no slot of `fetch.concurrency` any more, so that hanging servers keep nobody else waiting.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// Feeds in flight, slow ones among them, and feeds that wait to be kept, as a multiple of `fetch.concurrency`.
+/// Feeds in flight, slow ones among them, and documents that wait to be kept, as a multiple of `fetch.concurrency`.
 const SLOW: usize = 4;
 
 /// What the field is told.
@@ -68,8 +69,8 @@ pub(super) struct Field<F, C> {
     /// What goes back without having been asked.
     passed: Vec<Back>,
     out: HashSet<FeedId>,
-    /// How many have been handed back and wait to be kept.
-    queued: usize,
+    /// Documents that wait to be kept.
+    backlog: Backlog,
     running: JoinSet<Asked>,
     tasks: HashMap<tokio::task::Id, usize>,
     holds: Holds,
@@ -106,7 +107,7 @@ impl<F: Fetch + 'static, C: Clock + 'static> Field<F, C> {
             ready: BTreeMap::new(),
             passed: Vec::new(),
             out: HashSet::new(),
-            queued: 0,
+            backlog: Backlog::default(),
             running: JoinSet::new(),
             tasks: HashMap::new(),
             holds,
@@ -115,33 +116,34 @@ impl<F: Fetch + 'static, C: Clock + 'static> Field<F, C> {
         }
     }
 
-    /// How many may wait to be kept.
-    pub(super) fn backlog(&self) -> usize {
-        SLOW * self.concurrency
-    }
-
     /// Watches how busy the field is.
     pub(super) fn load(&self) -> tokio::sync::watch::Receiver<Load> {
         self.load.subscribe()
     }
 
     /// Asks until nobody gives orders any more and all is answered. Told to stop, it asks nobody any more; what was answered
-    /// still comes back. `backs` holds as many as [`Field::backlog`] says.
+    /// still comes back.
     pub(super) async fn run(
         mut self,
         mut orders: mpsc::UnboundedReceiver<Order<F>>,
-        backs: mpsc::Sender<Back>,
+        backs: mpsc::UnboundedSender<Back>,
         mut stop: Stop,
     ) {
         let mut is_open = true;
         let mut stopped = false;
+        let backlog = self.backlog.clone();
         loop {
-            self.start_what_is_due(&backs);
+            self.start_what_is_due();
+            while let Some(back) = self.take_back() {
+                if backs.send(back).is_err() {
+                    // Nobody keeps anything any more.
+                    return;
+                }
+            }
             if (stopped || !is_open && self.waiting.is_empty()) && self.is_idle() {
                 return;
             }
             let tick = self.tick();
-            let has_back = !self.passed.is_empty() || self.next_in_order().is_some();
             tokio::select! {
                 biased;
                 () = stop.wait(), if !stopped => {
@@ -152,13 +154,8 @@ impl<F: Fetch + 'static, C: Clock + 'static> Field<F, C> {
                     Some(order) => self.obey(order),
                     None => is_open = false,
                 },
-                // Where all places are taken, one that becomes free lets the next feed be asked.
-                permit = backs.reserve(), if has_back || backs.capacity() == 0 => match permit {
-                    Ok(permit) => if let Some(back) = self.take_back() { permit.send(back) },
-                    // Nobody keeps anything any more.
-                    Err(_) => return,
-                },
                 Some(done) = self.running.join_next_with_id() => self.land(done),
+                () = backlog.freed(), if self.is_ahead() => {}
                 () = sleep_until(tick.unwrap_or_else(Instant::now)), if tick.is_some() => {}
             }
         }
@@ -214,7 +211,7 @@ impl<F: Fetch + 'static, C: Clock + 'static> Field<F, C> {
     }
 
     /// Feeds whose time has come line up, and whoever's turn it is is asked.
-    fn start_what_is_due(&mut self, backs: &mpsc::Sender<Back>) {
+    fn start_what_is_due(&mut self) {
         let now = self.clock.now();
         if let Some(by) = self.timetable.set_clock(now) {
             self.passed.push(Back::ClockSet(by));
@@ -222,7 +219,6 @@ impl<F: Fetch + 'static, C: Clock + 'static> Field<F, C> {
         for job in self.timetable.due() {
             self.line_up(job);
         }
-        self.queued = backs.max_capacity() - backs.capacity();
         while self.has_slot() {
             let Some(place) = self.queue.pop(Instant::now()) else { break };
             let Some((job, addresses, since)) = self.waiting.remove(&place) else { continue };
@@ -266,8 +262,12 @@ impl<F: Fetch + 'static, C: Clock + 'static> Field<F, C> {
 
     fn has_slot(&self) -> bool {
         let young = self.in_flight.values().filter(|flight| flight.is_young()).count();
-        let unkept = self.ready.len() + self.queued;
-        young < self.concurrency && self.in_flight.len() < SLOW * self.concurrency && unkept < self.backlog()
+        young < self.concurrency && self.in_flight.len() < SLOW * self.concurrency && !self.is_ahead()
+    }
+
+    /// So many documents wait to be kept that nobody is asked until one was.
+    fn is_ahead(&self) -> bool {
+        self.backlog.waiting() >= SLOW * self.concurrency
     }
 
     /// A feed is back: its host may be asked again, or wants to be left alone.
@@ -282,7 +282,9 @@ impl<F: Fetch + 'static, C: Clock + 'static> Field<F, C> {
         let asked = asked.unwrap_or_else(stopped);
         self.queue.done(&host);
         self.learn(&asked, job.options.force);
-        self.ready.insert(place, Answered { job, asked, took: since.elapsed(), waited });
+        let has_document = asked.answered.as_ref().is_some_and(|(_, answer)| answer.document.is_some());
+        let document = has_document.then(|| self.backlog.place());
+        self.ready.insert(place, Answered { job, asked, took: since.elapsed(), waited, place: document });
     }
 
     fn learn(&mut self, asked: &Asked, force: bool) {

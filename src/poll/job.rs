@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::address::{self, Holds};
+use super::backlog::Place;
 use super::document::Asked;
 use super::report::FeedReport;
 use super::{Options, why_closed};
@@ -100,4 +101,6 @@ pub struct Answered {
     pub(super) took: Duration,
     /// How long it had waited for its host's turn and for a slot.
     pub(super) waited: Duration,
+    /// Where it brought a document.
+    pub(super) place: Option<Place>,
 }

@@ -129,7 +129,7 @@ where
 
     /// Keeps what a feed brought: files, then records. Its state follows when it is saved.
     pub async fn keep(&mut self, answered: Answered) -> Result<(Job, FeedReport), PollError> {
-        let Answered { mut job, asked, took, waited } = answered;
+        let Answered { mut job, asked, took, waited, place: _place } = answered;
         let (feed, now) = (Arc::clone(&job.feed), self.poller.clock.now());
         let mut state = job.state.clone();
         let mut report = FeedReport { took, waited, ..FeedReport::new(&feed.source.id, Outcome::Failed) };

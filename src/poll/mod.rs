@@ -2,6 +2,7 @@
 
 mod address;
 mod asking;
+mod backlog;
 mod document;
 mod field;
 mod job;
