@@ -189,7 +189,9 @@ impl Month {
         let at_most = MONTH / least + 3 * upsets + 5 + 30 * feed.faults.len() as u64;
         assert!(asked.len() as u64 <= at_most, "asked {} times, {at_most} at most: {feed:?}", asked.len());
         if !feed.faults.is_empty() {
-            let over = feed.faults.iter().map(|fault| fault.to).max().expect("faults");
+            // A neighbour may ask for the whole host to be left alone.
+            let neighbours = self.poller.fetch.feeds.iter().filter(|other| other.host() == feed.host());
+            let over = neighbours.flat_map(|other| &other.faults).map(|fault| fault.to).max().expect("faults");
             // Back-off and hints end after a day, and nobody is given up.
             if over + 3 * DAY + most < MONTH && !feed.is_gone() {
                 assert!(
@@ -207,6 +209,8 @@ impl Month {
             let mut patience = most + LATE;
             if self.fate.stopped_between(pair[0], pair[1]) {
                 patience += AWAY;
+                // All that a start knows of the last poll may be what a wrong clock said.
+                patience += if self.fate.clock.is_empty() { 0 } else { most + LATE };
             }
             if self.fate.set_between(pair[0], pair[1]) {
                 patience += most + LATE;

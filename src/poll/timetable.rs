@@ -46,6 +46,9 @@ impl Timetable {
     }
 
     fn enter_at(&mut self, job: Job, at: Instant) {
+        // However many years have passed by the machine's clock: nobody is asked twice in `min_interval`.
+        let spared = job.asked.map(|asked| asked + self.min_interval).filter(|_| !job.feed.source.is_file());
+        let at = spared.map_or(at, |spared| at.max(spared));
         self.remove(job.id());
         self.times.insert(job.id().clone(), at);
         self.by_time.insert((at, job.id().clone()), job);
@@ -99,11 +102,8 @@ impl Timetable {
     }
 
     fn enter_anew(&mut self, job: Job, at: Timestamp, now: Timestamp) {
-        // However many years have passed by the machine's clock: nobody is asked twice in `min_interval`.
-        let spared = job.asked.map(|asked| asked + self.min_interval).filter(|_| !job.feed.source.is_file());
         let at = if at <= now { pace::later(now, Spread::of(job.id().as_str()).within(CATCH_UP)) } else { at };
         let wait = Duration::from_millis(u64::try_from(at.millis() - now.millis()).unwrap_or(0));
-        let at = Instant::now() + wait;
-        self.enter_at(job, spared.map_or(at, |spared| at.max(spared)));
+        self.enter_at(job, Instant::now() + wait);
     }
 }

@@ -170,10 +170,14 @@ impl Feed {
         self.faults.iter().copied().find(|fault| (fault.from..fault.to).contains(&second))
     }
 
-    fn url(&self) -> String {
+    pub fn host(&self) -> String {
         // Whoever asks to be left alone speaks for its whole host, so the good have hosts of their own.
         let host = if self.number.is_multiple_of(2) { "good" } else { "odd" };
-        format!("https://{host}{}.example/{}", self.number / 6, self.number)
+        format!("{host}{}.example", self.number / 6)
+    }
+
+    fn url(&self) -> String {
+        format!("https://{}/{}", self.host(), self.number)
     }
 
     fn moved_to(&self) -> String {
