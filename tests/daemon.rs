@@ -526,3 +526,22 @@ fn fifty_stops_at_random_moments_lose_nothing() {
     let feed = house.read("data/public/t/atom.xml");
     assert!(feed.contains("<title>F0 E"), "published");
 }
+
+#[test]
+fn whoever_waits_for_a_daemon_that_stops_is_told_so() {
+    let house = House::new();
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").expect("port");
+    let address = silent.local_addr().expect("address");
+    house.config(&format!(
+        "{SERVER}schedule: '@yearly'\nfeeds: [{{ id: a, name: A, url: 'http://{address}/', enabled: false }}]"
+    ));
+    let config = house.read("config.yaml").replace("allow: [", &format!("allow: ['{address}', "));
+    house.write("config.yaml", config.as_bytes());
+    let daemon = Daemon::start(&house);
+    let waiting = house.command().args(["poll", "a"]).stderr(Stdio::piped()).spawn().expect("poll");
+    let _connection = silent.accept().expect("the daemon asks");
+    assert_eq!(daemon.terminate(), 0);
+    let output = waiting.wait_with_output().expect("ended");
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "error: the daemon was told to stop\n");
+}

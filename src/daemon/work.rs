@@ -19,7 +19,9 @@ use crate::fetch::Fetch;
 use crate::index::Index;
 use crate::model::{FeedId, Topic};
 use crate::pace::{Wake, Why};
-use crate::poll::{Asking, Back, Desk, FeedReport, Job, Load, Options, Order, Orders, PollError, Poller, Stop};
+use crate::poll::{
+    Asking, Back, Desk, FeedReport, Job, Load, Options, Order, Orders, Outcome, PollError, Poller, Stop,
+};
 use crate::publish::{self, PublishError, Publisher};
 use crate::site::Site;
 use crate::takedown;
@@ -166,6 +168,9 @@ where
                 }
             }
         }
+        for round in self.rounds.drain(..) {
+            round.answer.failed(STOPPED, 1);
+        }
         self.desk.save(true).await?;
         Ok(())
     }
@@ -177,7 +182,8 @@ where
                 let (job, report) = self.desk.keep(*answered).await?;
                 self.outward.polled(&report, began.elapsed(), self.desk.poller.clock.now());
                 log(&report);
-                if report.new + report.revised > 0 {
+                // Also where nothing was new: that a feed carries a known entry, too, can bring it into a topic.
+                if report.outcome == Outcome::Polled {
                     self.news.came();
                 }
                 let now = Instant::now();
