@@ -39,8 +39,7 @@ TERM, INT
 The daemon finishes the writes under way and ends; a second signal ends it at once.
 .TP
 HUP
-The daemon reads its config again, as with
-.B feedmill reload .
+The daemon reads its config again; the command reload does the same and tells what came of it.
 .SH EXIT STATUS
 .TP
 0
