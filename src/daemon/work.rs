@@ -2,7 +2,7 @@
 //! what changed, and answers the operator. Whatever writes to archive, index or public files happens here, so that nothing
 //! of it overlaps.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -55,6 +55,9 @@ pub(super) struct Work<F, I, A, C> {
     site: Site,
     outward: Arc<Outward>,
     orders: Orders<F>,
+    backs: mpsc::UnboundedReceiver<Back>,
+    /// What came back while topics were published, and has to wait for that.
+    late: VecDeque<Back>,
     /// Enabled feeds of the config.
     feeds: HashMap<FeedId, Arc<Feed>>,
     rounds: Vec<Round>,
@@ -97,8 +100,8 @@ impl News {
 impl<F, I, A, C> Work<F, I, A, C>
 where
     F: Fetch + 'static,
-    I: Index,
-    A: Archive,
+    I: Index + 'static,
+    A: Archive + 'static,
     C: Clock + 'static,
 {
     /// Polls, publishes and answers until it is told to stop; then what was answered is kept, and all is stored.
@@ -113,13 +116,15 @@ where
         let (halt, halted) = Stop::new();
         let asking = Asking::begin(poller, halted);
         let mut load = asking.load();
-        let (orders, mut backs) = asking.parts();
+        let (orders, backs) = asking.parts();
         let now = Instant::now();
         let mut work = Self {
             desk: Desk::open(poller.clone()).await?,
             site: site.clone(),
             outward: Arc::clone(outward),
             orders,
+            backs,
+            late: VecDeque::new(),
             feeds: enabled(&poller.config),
             rounds: Vec::new(),
             save_at: None,
@@ -128,7 +133,7 @@ where
             poller: current.clone(),
             stop: stop.clone(),
         };
-        let done = work.until_stopped(&mut backs, &mut load, requests, &halt).await;
+        let done = work.until_stopped(&mut load, requests, &halt).await;
         // Also where something went wrong: nobody keeps what would come.
         let _ = halt.send(true);
         done
@@ -136,7 +141,6 @@ where
 
     async fn until_stopped(
         &mut self,
-        backs: &mut mpsc::UnboundedReceiver<Back>,
         load: &mut watch::Receiver<Load>,
         requests: &mut mpsc::Receiver<Request<F>>,
         halt: &watch::Sender<bool>,
@@ -150,7 +154,7 @@ where
             let publish_at = self.news.due(busy).filter(|_| !is_stopping);
             let next = [self.save_at, self.save_all_at, publish_at].into_iter().flatten().min();
             tokio::select! {
-                back = backs.recv() => match back {
+                back = next_back(&mut self.late, &mut self.backs) => match back {
                     Some(back) => self.take(back).await?,
                     None => break,
                 },
@@ -167,6 +171,7 @@ where
                     }
                 }
             }
+            self.finish_rounds().await?;
         }
         for round in self.rounds.drain(..) {
             round.answer.failed(STOPPED, 1);
@@ -190,13 +195,13 @@ where
                 self.save_at.get_or_insert(now + SAVE);
                 self.save_all_at.get_or_insert(now + SAVE_ALL);
                 self.give_back(job, None).await?;
-                self.tell(&report).await?;
+                self.tell(&report);
             }
             Back::Skipped(job, report) => {
                 self.outward.polled(&report, Duration::ZERO, self.desk.poller.clock.now());
                 let again = report.again.map(|at| Wake { at, why: Why::Held });
                 self.give_back(*job, again).await?;
-                self.tell(&report).await?;
+                self.tell(&report);
             }
             Back::ClockSet(by) => {
                 let seconds = by / 1000;
@@ -241,11 +246,11 @@ where
         Ok(())
     }
 
-    async fn publish_news(&mut self) -> Result<(), PublishError> {
+    async fn publish_news(&mut self) -> Result<(), DaemonError> {
         let started = Instant::now();
         self.news.first = None;
         let topics = self.desk.poller.config.topics.clone();
-        let done = self.publish(&topics, false).await?;
+        let done = self.publish(topics, false).await?;
         let rest = match done {
             Published::Failed(_) => RETRY,
             _ => (started.elapsed() * SHARE).min(LONGEST_REST),
@@ -257,32 +262,53 @@ where
         Ok(())
     }
 
-    /// Publishes. Public files that cannot be written keep nothing from being archived.
-    async fn publish(&self, topics: &[Topic], all: bool) -> Result<Published, PublishError> {
-        let Poller { config, index, archive, clock, .. } = &self.desk.poller;
-        let publisher = Publisher { config, index: &**index, archive: &**archive, site: &self.site };
-        let (mut stop, began) = (self.stop.clone(), Instant::now());
-        let done = tokio::select! {
-            done = publisher.topics(topics, all, clock.now()) => done,
-            // What was written until then is whole, and the rest stays due.
-            () = stop.wait() => return Ok(Published::Stopped),
+    /// Publishes, on a thread of its own: large topics take seconds, and meanwhile feeds that bring nothing new are given
+    /// back for their next time. What brings something waits, so that nothing is published half. Public files that cannot be
+    /// written keep nothing from being archived.
+    async fn publish(&mut self, topics: Vec<Topic>, all: bool) -> Result<Published, DaemonError> {
+        let (poller, site, mut stop) = (self.desk.poller.clone(), self.site.clone(), self.stop.clone());
+        let began = Instant::now();
+        let runtime = tokio::runtime::Handle::current();
+        let mut publishing = tokio::task::spawn_blocking(move || {
+            let Poller { config, index, archive, clock, .. } = &poller;
+            let publisher = Publisher { config, index: &**index, archive: &**archive, site: &site };
+            runtime.block_on(async {
+                tokio::select! {
+                    done = publisher.topics(&topics, all, clock.now()) => Some(done),
+                    // What was written until then is whole, and the rest stays due.
+                    () = stop.wait() => None,
+                }
+            })
+        });
+        let mut is_open = true;
+        let done = loop {
+            tokio::select! {
+                done = &mut publishing => break done,
+                back = self.backs.recv(), if is_open => match back {
+                    Some(back) if back.is_light() => self.take(back).await?,
+                    Some(back) => self.late.push_back(back),
+                    None => is_open = false,
+                },
+            }
         };
         match done {
-            Ok(done) => {
-                self.outward.published(&done, began.elapsed(), clock.now());
+            Ok(Some(Ok(done))) => {
+                self.outward.published(&done, began.elapsed(), self.desk.poller.clock.now());
                 Ok(Published::Done(done))
             }
-            Err(PublishError::Site(error)) => {
+            Ok(Some(Err(PublishError::Site(error)))) => {
                 self.outward.unpublished.send_replace(Some(error.to_string()));
                 tracing::error!("{error}");
                 Ok(Published::Failed(error.to_string()))
             }
-            Err(error) => Err(error),
+            Ok(Some(Err(error))) => Err(error.into()),
+            Ok(None) => Ok(Published::Stopped),
+            Err(error) => std::panic::resume_unwind(error.into_panic()),
         }
     }
 
-    /// Tells those who wait for this feed; whoever has heard of all gets what it asked for published.
-    async fn tell(&mut self, report: &FeedReport) -> Result<(), DaemonError> {
+    /// Tells those who wait for this feed.
+    fn tell(&mut self, report: &FeedReport) {
         for round in &mut self.rounds {
             let is_waited_for = round.pending.keys().find(|id| id.as_str() == report.feed).cloned();
             if let Some(id) = is_waited_for {
@@ -290,14 +316,14 @@ where
                 round.answer.report(report);
             }
         }
-        self.finish_rounds().await
     }
 
+    /// Whoever has heard of all its feeds gets what they brought published.
     async fn finish_rounds(&mut self) -> Result<(), DaemonError> {
         while let Some(done) = self.rounds.iter().position(|round| round.pending.is_empty()) {
             let round = self.rounds.remove(done);
             let topics = self.desk.poller.config.topics.clone();
-            match self.publish(&topics, false).await? {
+            match self.publish(topics, false).await? {
                 Published::Done(published) => round.answer.polled(&published.unreadable, round.started.elapsed()),
                 Published::Stopped => round.answer.failed(STOPPED, 1),
                 Published::Failed(sentence) => round.answer.failed(&sentence, 1),
@@ -311,7 +337,7 @@ where
         match what {
             Asked::Poll { feeds, options } => self.poll(feeds, options, answer).await,
             Asked::Publish { topics } => {
-                match self.publish(&topics, true).await? {
+                match self.publish(topics, true).await? {
                     Published::Done(done) => answer.published(&done),
                     Published::Stopped => answer.failed(STOPPED, 1),
                     Published::Failed(sentence) => answer.failed(&sentence, 1),
@@ -340,7 +366,7 @@ where
         let feeds = feeds.into_iter().map(Arc::new).collect();
         let jobs = self.desk.jobs(feeds, options).await?;
         self.orders.send(Order::Ask(jobs));
-        self.finish_rounds().await
+        Ok(())
     }
 
     /// From now on another config holds.
@@ -354,7 +380,7 @@ where
         self.ask_again(&config).await?;
         self.news.came();
         answer.text(&difference(&old, &config));
-        self.finish_rounds().await
+        Ok(())
     }
 
     /// What somebody waits for lost its turn.
@@ -371,6 +397,14 @@ where
         }
         self.orders.send(Order::Ask(jobs));
         Ok(())
+    }
+}
+
+/// What had to wait comes first.
+async fn next_back(late: &mut VecDeque<Back>, backs: &mut mpsc::UnboundedReceiver<Back>) -> Option<Back> {
+    match late.pop_front() {
+        Some(back) => Some(back),
+        None => backs.recv().await,
     }
 }
 

@@ -23,7 +23,7 @@ use crate::clock::Clock;
 use crate::config::Fetch as Limits;
 use crate::fetch::{self, Fetch};
 use crate::index::FeedState;
-use crate::model::FeedId;
+use crate::model::{FeedId, Timestamp};
 use crate::pace::Wake;
 
 /// A finished feed waits this long for those before it, so that an article which two feeds bring
@@ -83,6 +83,7 @@ pub(super) struct Field<F, C> {
 struct Flight {
     job: Job,
     since: Instant,
+    began: Timestamp,
     waited: Duration,
     host: String,
 }
@@ -228,7 +229,8 @@ impl<F: Fetch + 'static, C: Clock + 'static> Field<F, C> {
             self.tasks.insert(task.id(), place);
             let now = Instant::now();
             let job = Job { asked: Some(now), ..job };
-            self.in_flight.insert(place, Flight { job, since: now, waited: now - since, host });
+            let began = self.clock.now();
+            self.in_flight.insert(place, Flight { job, since: now, began, waited: now - since, host });
         }
         let load = Load { waiting: self.waiting.len(), in_flight: self.in_flight.len() };
         self.load.send_if_modified(|known| std::mem::replace(known, load) != load);
@@ -277,14 +279,14 @@ impl<F: Fetch + 'static, C: Clock + 'static> Field<F, C> {
             Err(error) => (error.id(), Err(FeedError::Task(error.to_string()))),
         };
         let Some(place) = self.tasks.remove(&task) else { return };
-        let Some(Flight { job, since, waited, host }) = self.in_flight.remove(&place) else { return };
+        let Some(Flight { job, since, began, waited, host }) = self.in_flight.remove(&place) else { return };
         let stopped = |error| Asked { failed: vec![(job.feed.source.url.clone(), error)], answered: None };
         let asked = asked.unwrap_or_else(stopped);
         self.queue.done(&host);
         self.learn(&asked, job.options.force);
         let has_document = asked.answered.as_ref().is_some_and(|(_, answer)| answer.document.is_some());
         let document = has_document.then(|| self.backlog.place());
-        self.ready.insert(place, Answered { job, asked, took: since.elapsed(), waited, place: document });
+        self.ready.insert(place, Answered { job, asked, took: since.elapsed(), waited, began, place: document });
     }
 
     fn learn(&mut self, asked: &Asked, force: bool) {

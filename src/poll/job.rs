@@ -38,6 +38,19 @@ impl Job {
         &self.feed.source.id
     }
 
+    /// The machine's clock was set: what it called the time of the last poll is told anew, by how long ago that was.
+    pub(super) fn set_clock(&mut self, now: Timestamp) {
+        let Some(asked) = self.asked else { return };
+        let ago = i64::try_from(asked.elapsed().as_millis()).unwrap_or(i64::MAX);
+        let then = now.millis().saturating_sub(ago);
+        let FeedState { polled, tried, .. } = &mut self.state;
+        if tried > polled {
+            (*tried, *polled) = (Some(then), polled.map(|polled| polled.min(then)));
+        } else {
+            (*polled, *tried) = (Some(then), tried.map(|tried| tried.min(then)));
+        }
+    }
+
     /// When it is asked next; `None` when its schedule has no run left.
     pub(super) fn wake(&self, min_interval: Duration, now: Timestamp) -> Option<Wake> {
         wake(&self.feed, &self.state, &Holds::default(), min_interval, now)
@@ -92,6 +105,16 @@ pub enum Back {
     ClockSet(i64),
 }
 
+impl Back {
+    /// True when keeping it writes neither to the archive nor to the records.
+    pub fn is_light(&self) -> bool {
+        match self {
+            Self::Asked(answered) => answered.place.is_none(),
+            Self::Skipped(..) | Self::ClockSet(_) => true,
+        }
+    }
+}
+
 /// A feed that was asked, and what that came to.
 #[derive(Debug)]
 pub struct Answered {
@@ -101,6 +124,8 @@ pub struct Answered {
     pub(super) took: Duration,
     /// How long it had waited for its host's turn and for a slot.
     pub(super) waited: Duration,
+    /// When it was asked.
+    pub(super) began: Timestamp,
     /// Where it brought a document.
     pub(super) place: Option<Place>,
 }

@@ -129,15 +129,15 @@ where
 
     /// Keeps what a feed brought: files, then records. Its state follows when it is saved.
     pub async fn keep(&mut self, answered: Answered) -> Result<(Job, FeedReport), PollError> {
-        let Answered { mut job, asked, took, waited, place: _place } = answered;
+        let Answered { mut job, asked, took, waited, began, place: _place } = answered;
         let (feed, now) = (Arc::clone(&job.feed), self.poller.clock.now());
         let mut state = job.state.clone();
         let mut report = FeedReport { took, waited, ..FeedReport::new(&feed.source.id, Outcome::Failed) };
         // What the guard refused never reached the publisher.
         if asked.answered.is_some() || asked.failed.iter().any(|(_, error)| error.was_asked()) {
-            state.polled = Some(now.millis());
+            state.polled = Some(began.millis());
         } else {
-            state.tried = Some(now.millis());
+            state.tried = Some(began.millis());
         }
         let lines = self.lines.len();
         note_failures(&feed, &asked, &mut state, &mut self.lines, now);

@@ -1,7 +1,8 @@
 //! Which feed is due when.
 //!
-//! Waiting goes by a clock that nobody sets. When the machine's clock is set, every time is computed anew, and whoever is
-//! overdue by it is asked within a while, not all at once: a jump of years neither floods the web nor stalls the daemon.
+//! Waiting goes by a clock that nobody sets. When the machine's clock is set, every time is computed anew from how long ago each
+//! feed was really asked, and whoever is overdue then is asked within a while, not all at once: a jump of years neither
+//! floods the web nor stalls the daemon.
 
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
@@ -92,8 +93,9 @@ impl Timetable {
             return None;
         }
         self.pair = (Instant::now(), now);
-        for job in std::mem::take(&mut self.by_time).into_values() {
+        for mut job in std::mem::take(&mut self.by_time).into_values() {
             self.times.remove(job.id());
+            job.set_clock(now);
             if let Some(wake) = job.wake(self.min_interval, now) {
                 self.enter_anew(job, wake.at, now);
             }
