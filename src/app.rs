@@ -160,7 +160,7 @@ impl App {
         let command = Command::Poll { feeds: names.to_vec(), force, dry_run };
         let last = daemon.ask(&command, |line| {
             if let Line::Report(polled) = line {
-                let polled = FeedReport::from(polled);
+                let polled = FeedReport::from(*polled);
                 report(&polled);
                 done.reports.push(polled);
             }

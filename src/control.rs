@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use tokio::net::UnixListener;
 
 use crate::model::{FeedStatus, Timestamp};
-use crate::poll::{FeedReport, Outcome};
+use crate::poll::FeedReport;
 
 /// How long either side waits for the other's first line.
 pub const FIRST_LINE: Duration = Duration::from_secs(10);
@@ -69,7 +69,7 @@ pub enum Line {
         archive: PathBuf,
     },
     /// A feed was polled.
-    Report(Report),
+    Report(Box<Report>),
     /// How one feed is.
     Status(Box<FeedStatus>),
     /// When all of that was so.
@@ -111,17 +111,11 @@ impl Line {
     }
 }
 
-/// A report with all that `--json` does not show.
+/// A report with what `--json` does not show and people are told.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Report {
-    feed: String,
-    outcome: Outcome,
-    new: usize,
-    revised: usize,
-    duplicate: usize,
-    rejected: usize,
-    repaired: bool,
-    error: Option<String>,
+    #[serde(flatten)]
+    shown: FeedReport,
     notes: Vec<String>,
     reason: Option<String>,
     repairs: Option<String>,
@@ -130,47 +124,15 @@ pub struct Report {
 
 impl From<&FeedReport> for Report {
     fn from(report: &FeedReport) -> Self {
-        let FeedReport {
-            feed,
-            outcome,
-            new,
-            revised,
-            duplicate,
-            rejected,
-            repaired,
-            error,
-            notes,
-            reason,
-            again: _,
-            repairs,
-            took,
-            waited: _,
-        } = report.clone();
-        Self { feed, outcome, new, revised, duplicate, rejected, repaired, error, notes, reason, repairs, took }
+        let FeedReport { notes, reason, repairs, took, .. } = report.clone();
+        Self { shown: report.clone(), notes, reason, repairs, took }
     }
 }
 
 impl From<Report> for FeedReport {
     fn from(report: Report) -> Self {
-        let Report { feed, outcome, new, revised, duplicate, rejected, repaired, error, notes, reason, repairs, took } =
-            report;
-        let (again, waited) = (None, Duration::ZERO);
-        Self {
-            feed,
-            outcome,
-            new,
-            revised,
-            duplicate,
-            rejected,
-            repaired,
-            error,
-            notes,
-            reason,
-            again,
-            repairs,
-            took,
-            waited,
-        }
+        let Report { shown, notes, reason, repairs, took } = report;
+        Self { notes, reason, repairs, took, ..shown }
     }
 }
 

@@ -40,7 +40,7 @@ impl Answer {
     }
 
     pub(super) fn report(&self, report: &FeedReport) {
-        self.send(Line::Report(report.into()));
+        self.send(Line::Report(Box::new(report.into())));
     }
 
     pub(super) fn polled(&self, unreadable: &[String], took: Duration) {

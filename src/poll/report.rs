@@ -31,7 +31,7 @@ impl Outcome {
 }
 
 /// What one feed brought.
-#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct FeedReport {
     /// The feed's id.
     pub feed: String,
