@@ -9,7 +9,7 @@ use crate::disk::Disk;
 use crate::model::{LedgerPosition, Timestamp};
 
 /// The ledger's end is looked for in blocks of this size (bytes), doubled until it is found.
-const BLOCK: u64 = 64 << 10;
+const BLOCK: u64 = 4 << 10;
 
 /// The ledger is read in blocks of this size (bytes) where nobody needs all of it.
 const LARGE: usize = 4 << 20;
@@ -32,11 +32,29 @@ pub(super) struct LedgerFiles<'a> {
     root: &'a Path,
 }
 
-/// The lines that the last batch added, and where they begin.
-pub(super) struct LastBatch {
+/// The end of the ledger: the batches that may be half done, and where they begin.
+pub(super) struct Tail {
     pub(super) file: PathBuf,
     pub(super) start: u64,
-    pub(super) lines: Vec<Line>,
+    pub(super) lines: Vec<TailLine>,
+}
+
+/// A line as it stands there; one about a feed, and no entry, belongs to no batch.
+pub(super) struct TailLine {
+    pub(super) text: Vec<u8>,
+    pub(super) line: Option<Line>,
+}
+
+impl Tail {
+    /// The lines about entries, batch by batch: those that were written at the same time for the same feed.
+    pub(super) fn batches(&self) -> Vec<Vec<&Line>> {
+        let lines: Vec<&Line> = self.lines.iter().filter_map(|tail| tail.line.as_ref()).collect();
+        lines.chunk_by(|a, b| is_same_batch(a, b)).map(<[_]>::to_vec).collect()
+    }
+}
+
+fn is_same_batch(a: &Line, b: &Line) -> bool {
+    a.seen == b.seen && a.feed == b.feed
 }
 
 impl<'a> LedgerFiles<'a> {
@@ -167,30 +185,45 @@ impl<'a> LedgerFiles<'a> {
         Ok((lines, position))
     }
 
-    /// The last batch: the lines at the end that were written at the same time for the same feed.
-    pub(super) fn last_batch(&self) -> Result<Option<LastBatch>, ArchiveError> {
+    /// The lines of the last batches, so many of them.
+    pub(super) fn tail(&self, batches: usize) -> Result<Option<Tail>, ArchiveError> {
         let Some(file) = self.months()?.pop() else { return Ok(None) };
         let length = self.whole_length(&file).map_err(|e| unread(&file, e))?;
-        let mut block = BLOCK;
+        let mut block = LARGE as u64;
         loop {
             let from = length.saturating_sub(block);
             let bytes = self.disk.read(&file, from).map_err(|e| unread(&file, e))?;
-            let all: Vec<(u64, Line)> = whole_lines(&bytes)
+            let mut all: Vec<(u64, TailLine)> = whole_lines(&bytes)
                 // The first line of a block may have begun before it.
                 .skip(usize::from(from > 0))
-                .filter_map(|(at, line)| Some((from + at as u64, serde_json::from_slice(line).ok()?)))
+                .map(|(at, text)| {
+                    (from + at as u64, TailLine { text: text.to_owned(), line: serde_json::from_slice(text).ok() })
+                })
                 .collect();
-            let Some((_, last)) = all.last() else { return Ok(None) };
-            let same = |line: &Line| line.seen == last.seen && line.feed == last.feed;
-            let others = all.iter().rposition(|(_, line)| !same(line)).map_or(0, |at| at + 1);
-            if others > 0 || from == 0 {
-                let start = all.get(others).map_or(length, |(at, _)| *at);
-                let lines = all.into_iter().skip(others).map(|(_, line)| line).collect();
-                return Ok(Some(LastBatch { file, start, lines }));
+            if let Some(first) = beginning(&all, batches).or((from == 0).then_some(0)) {
+                let start = all.get(first).map_or(length, |(at, _)| *at);
+                let lines = all.drain(first..).map(|(_, line)| line).collect();
+                return Ok(Some(Tail { file, start, lines }));
             }
             block *= 2;
         }
     }
+}
+
+/// Where so many batches at the end begin; `None` when there may be more of them further up.
+fn beginning(lines: &[(u64, TailLine)], batches: usize) -> Option<usize> {
+    let (mut seen, mut after): (usize, Option<(usize, &Line)>) = (0, None);
+    for (place, (_, tail)) in lines.iter().enumerate().rev() {
+        let Some(line) = &tail.line else { continue };
+        if after.is_none_or(|(_, after)| !is_same_batch(line, after)) {
+            if seen == batches {
+                return after.map(|(place, _)| place);
+            }
+            seen += 1;
+        }
+        after = Some((place, line));
+    }
+    None
 }
 
 /// Lines that end in a line feed, with their offsets.

@@ -9,7 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use sha2::{Digest, Sha256};
 
 use super::files::{LedgerFiles, Pending};
-use super::{Adopted, Archive, ArchiveError, Batch, Kept, Line, PostAt, RawPoll, SiteFacts, SourceLine};
+use super::raw::RawPacker;
+use super::{Adopted, Archive, ArchiveError, Batch, GROUP, Kept, Line, PostAt, RawPoll, SiteFacts, SourceLine};
 use crate::disk::{Disk, LocalDisk};
 use crate::model::{EntryKey, LedgerPosition, Post, PostPath, Timestamp, hex};
 use crate::post::{self, Layout};
@@ -56,13 +57,27 @@ impl FolderArchive {
         Ok(())
     }
 
-    fn write_batch(&self, batch: Batch) -> Result<Vec<Line>, ArchiveError> {
+    fn write_batches(&self, batches: Vec<Batch>) -> Result<Vec<Vec<Line>>, ArchiveError> {
+        let mut written = Vec::with_capacity(batches.len());
+        let mut batches = batches.into_iter().peekable();
+        while let Some(first) = batches.next() {
+            // Only the ledger's last file can hold what is half done, so a group goes into one file.
+            let month = first.month();
+            let mut group = vec![first];
+            while let Some(next) = batches.next_if(|next| group.len() < GROUP && next.month() == month) {
+                group.push(next);
+            }
+            written.extend(self.write_group(group)?);
+        }
+        Ok(written)
+    }
+
+    /// Writes batches with one sync before the renames and one after.
+    fn write_group(&self, batches: Vec<Batch>) -> Result<Vec<Vec<Line>>, ArchiveError> {
         self.mark()?;
-        let ledger = self.ledger_files();
         let mut pending = Vec::new();
-        let prepared = self.prepare_all(&ledger, batch, &mut pending);
-        let (lines, mut folders) = match prepared {
-            Ok(done) => done,
+        let lines = match self.prepare_all(batches, &mut pending) {
+            Ok(lines) => lines,
             Err(error) => {
                 // Nothing has its final name yet: what was written so far is taken back. Where even
                 // that fails, the next start finds the marker and does it.
@@ -72,13 +87,13 @@ impl FolderArchive {
         };
         for file in pending.iter().filter(|file| !file.is_ledger) {
             self.disk.rename(&file.written, &file.last).map_err(|e| failed(&file.last, "put in place", e))?;
-            folders.extend(file.last.parent().map(Path::to_owned));
         }
-        // Another maker's layout may have a folder for every day.
+        let folders: BTreeSet<&Path> = pending.iter().filter_map(|file| file.last.parent()).collect();
+        // Posts of a year lie in twelve folders, and another maker's layout may have one for every day.
         if folders.len() <= SYNC_SINGLY
             || !self.disk.sync_all(&self.root).map_err(|e| failed(&self.root, "synced", e))?
         {
-            self.sync_folders(&folders)?;
+            self.sync_folders(&folders.into_iter().map(Path::to_owned).collect())?;
         }
         Ok(lines)
     }
@@ -107,53 +122,70 @@ impl FolderArchive {
         folders.iter().try_for_each(|folder| self.disk.sync_folder(folder).map_err(|e| failed(folder, "synced", e)))
     }
 
-    /// Everything of a batch that comes before the first rename.
-    fn prepare_all(
-        &self,
-        ledger: &LedgerFiles<'_>,
-        mut batch: Batch,
-        pending: &mut Vec<Pending>,
-    ) -> Result<(Vec<Line>, BTreeSet<PathBuf>), ArchiveError> {
-        let mut lines = Vec::new();
-        for kept in batch.posts {
-            lines.push(self.prepare(kept, pending)?);
-        }
-        let mut taken = HashSet::new();
-        for adopted in batch.adopted {
-            lines.push(self.adopt(adopted, &mut taken, pending)?);
-        }
-        if let Some(raw) = &mut batch.raw {
-            for fragment in &mut raw.fragments {
-                fragment.rev = lines.iter().find(|line| line.key == fragment.key).and_then(|line| line.rev);
+    /// Everything of a group that comes before the first rename.
+    fn prepare_all(&self, batches: Vec<Batch>, pending: &mut Vec<Pending>) -> Result<Vec<Vec<Line>>, ArchiveError> {
+        let ledger = self.ledger_files();
+        let (mut written, mut sources, mut feeds) = (Vec::with_capacity(batches.len()), Vec::new(), Vec::new());
+        let (mut taken, mut packer) = (HashSet::new(), None);
+        for mut batch in batches {
+            let mut lines = Vec::with_capacity(batch.posts.len() + batch.notes.len());
+            for kept in batch.posts {
+                lines.push(self.prepare(kept, &mut taken, pending)?);
             }
-            let path = self.root.join(raw.path());
-            let bytes = raw.to_bytes().map_err(|e| failed(&path, "written", e))?;
-            self.write_temporary(&path, &bytes, pending)?;
+            for adopted in batch.adopted {
+                lines.push(self.adopt(adopted, &mut taken, pending)?);
+            }
+            if let Some(raw) = &mut batch.raw {
+                self.prepare_raw(raw, &lines, &mut packer, pending)?;
+            }
+            lines.extend(batch.notes);
+            sources.extend(batch.source);
+            feeds.extend(batch.feeds);
+            written.push(lines);
         }
-        lines.extend(batch.notes);
-        let mut folders = BTreeSet::new();
         // What its entries say of the source has to be known wherever their lines are.
-        if let Some(source) = &batch.source {
-            ledger.append("sources.jsonl", std::slice::from_ref(source), pending)?;
+        if !sources.is_empty() {
+            ledger.append("sources.jsonl", &sources, pending)?;
         }
-        if let Some(first) = lines.first() {
-            ledger.append(&ledger.file_for(first.seen)?, &lines, pending)?;
+        if let Some(first) = written.iter().flatten().next() {
+            let file = ledger.file_for(first.seen)?;
+            ledger.append(&file, &written.iter().flatten().collect::<Vec<_>>(), pending)?;
         }
-        if let Some(first) = batch.feeds.first() {
-            ledger.append(&ledger.file_for(first.seen)?, &batch.feeds, pending)?;
-        }
-        if pending.iter().any(|file| file.is_ledger) {
-            folders.insert(ledger.folder());
+        if let Some(first) = feeds.first() {
+            ledger.append(&ledger.file_for(first.seen)?, &feeds, pending)?;
         }
         if !self.sync(pending)? {
             // What gets its last name must not outlive what belongs to it.
             self.sync_folders(&pending.iter().flat_map(|file| self.folders_above(&file.written)).collect())?;
         }
-        Ok((lines, folders))
+        Ok(written)
+    }
+
+    fn prepare_raw(
+        &self,
+        raw: &mut RawPoll,
+        lines: &[Line],
+        packer: &mut Option<RawPacker>,
+        pending: &mut Vec<Pending>,
+    ) -> Result<(), ArchiveError> {
+        for fragment in &mut raw.fragments {
+            fragment.rev = lines.iter().find(|line| line.key == fragment.key).and_then(|line| line.rev);
+        }
+        let path = self.root.join(raw.path());
+        let packed = match packer {
+            Some(packer) => packer.pack(raw),
+            None => RawPacker::new().and_then(|new| packer.insert(new).pack(raw)),
+        };
+        self.write_temporary(&path, &packed.map_err(|e| failed(&path, "written", e))?, pending)
     }
 
     /// Writes a post under a temporary name and completes its ledger line.
-    fn prepare(&self, kept: Kept, pending: &mut Vec<Pending>) -> Result<Line, ArchiveError> {
+    fn prepare(
+        &self,
+        kept: Kept,
+        taken: &mut HashSet<PostPath>,
+        pending: &mut Vec<Pending>,
+    ) -> Result<Line, ArchiveError> {
         let mut line = kept.line;
         let path = match &kept.replaces {
             Some((path, number)) => {
@@ -167,7 +199,7 @@ impl FolderArchive {
                 }
                 path.clone()
             }
-            None => self.free_path(&kept.post)?,
+            None => self.free_path(&kept.post, taken)?,
         };
         let text = post::to_text(&kept.post);
         self.write_temporary(&self.root.join(path.as_str()), text.as_bytes(), pending)?;
@@ -216,18 +248,27 @@ impl FolderArchive {
     }
 
     /// The shortest name that is free, or already this entry's.
-    fn free_path(&self, post: &Post) -> Result<PostPath, ArchiveError> {
+    fn free_path(&self, post: &Post, taken: &mut HashSet<PostPath>) -> Result<PostPath, ArchiveError> {
         for digits in [8, 16, 64] {
             let Some(path) = post::path(post, self.layout, digits) else { break };
-            let file = self.root.join(path.as_str());
-            match self.disk.read(&file, 0) {
-                Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(path),
-                Err(e) => return Err(failed(&file, "written", e)),
-                Ok(bytes) if key_of_post(&bytes) == Some(post.key) || !post::is_whole(&bytes) => return Ok(path),
-                Ok(_) => {}
+            if !self.is_free_for(&path, post)? {
+                continue;
+            }
+            // Another post of the group may be about to take it.
+            if taken.insert(path.clone()) {
+                return Ok(path);
             }
         }
         Err(ArchiveError::NoName(post.key))
+    }
+
+    fn is_free_for(&self, path: &PostPath, post: &Post) -> Result<bool, ArchiveError> {
+        let file = self.root.join(path.as_str());
+        match self.disk.read(&file, 0) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(true),
+            Err(e) => Err(failed(&file, "written", e)),
+            Ok(bytes) => Ok(key_of_post(&bytes) == Some(post.key) || !post::is_whole(&bytes)),
+        }
     }
 
     /// Only a clear answer counts: a disk that does not answer has lost nothing.
@@ -243,13 +284,17 @@ impl FolderArchive {
     }
 
     fn write_temporary(&self, last: &Path, bytes: &[u8], pending: &mut Vec<Pending>) -> Result<(), ArchiveError> {
-        // Files of a batch come folder by folder.
-        if pending.last().is_none_or(|before| before.last.parent() != last.parent()) {
-            self.make_parent(last)?;
-        }
         let written = crate::disk::temporary(last);
         pending.push(Pending { written: written.clone(), last: last.to_owned(), is_ledger: false, before: 0 });
-        self.disk.write(&written, bytes).map_err(|e| failed(&written, "written", e))
+        let done = match self.disk.write(&written, bytes) {
+            // Most files go into folders that are there.
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {
+                self.make_parent(last)?;
+                self.disk.write(&written, bytes)
+            }
+            done => done,
+        };
+        done.map_err(|e| failed(&written, "written", e))
     }
 
     fn make_parent(&self, path: &Path) -> Result<(), ArchiveError> {
@@ -415,8 +460,8 @@ impl FolderArchive {
 }
 
 impl Archive for FolderArchive {
-    async fn write_all(&self, batch: Batch) -> Result<Vec<Line>, ArchiveError> {
-        self.blocking(move |archive| archive.write_batch(batch)).await
+    async fn write_all(&self, batches: Vec<Batch>) -> Result<Vec<Vec<Line>>, ArchiveError> {
+        self.blocking(move |archive| archive.write_batches(batches)).await
     }
 
     async fn settle(&self) -> Result<(), ArchiveError> {
@@ -434,7 +479,7 @@ impl Archive for FolderArchive {
 
     async fn forget(&self, line: Line) -> Result<(), ArchiveError> {
         self.blocking(move |archive| {
-            archive.write_batch(Batch { notes: vec![line.clone()], ..Batch::default() })?;
+            archive.write_group(vec![Batch { notes: vec![line.clone()], ..Batch::default() }])?;
             archive.take_down(&line)
         })
         .await

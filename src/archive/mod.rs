@@ -100,6 +100,9 @@ pub struct Adopted {
     pub line: Line,
 }
 
+/// Most batches that are written with one sync, so that only so many at the ledger's end can be half done.
+pub const GROUP: usize = 64;
+
 /// What one poll of a feed adds, written in one go or not at all.
 #[derive(Clone, Debug, Default)]
 pub struct Batch {
@@ -126,6 +129,14 @@ impl Batch {
             && self.feeds.is_empty()
             && self.source.is_none()
     }
+
+    /// The month whose ledger file its lines go into, `2026-11`.
+    fn month(&self) -> Option<String> {
+        let posts = self.posts.iter().map(|kept| &kept.line).chain(self.adopted.iter().map(|adopted| &adopted.line));
+        let lines = posts.chain(&self.notes).map(|line| line.seen);
+        let seen = lines.chain(self.feeds.iter().map(|line| line.seen)).next();
+        seen.or(self.source.as_ref().map(|line| line.seen)).map(Timestamp::month)
+    }
 }
 
 /// The facts of the site that are fixed at the first run.
@@ -141,8 +152,9 @@ pub struct SiteFacts {
 
 /// Where posts and their ledger are kept.
 pub trait Archive: Send + Sync {
-    /// Writes a batch durably and returns the ledger lines as written, posts first.
-    fn write_all(&self, batch: Batch) -> impl Future<Output = Result<Vec<Line>, ArchiveError>> + Send;
+    /// Writes batches durably, [`GROUP`] of them with one sync, and returns the ledger lines of each as written, posts
+    /// first.
+    fn write_all(&self, batches: Vec<Batch>) -> impl Future<Output = Result<Vec<Vec<Line>>, ArchiveError>> + Send;
     /// Says that everything written so far is whole and known.
     fn settle(&self) -> impl Future<Output = Result<(), ArchiveError>> + Send;
     /// Finishes or takes back what an unclean stop left half done; says what was done.

@@ -60,6 +60,29 @@ const LEVEL: i32 = 1;
 /// More than this is no raw file of ours (bytes, decompressed).
 const MOST: usize = 1 << 30;
 
+/// Makes the bytes of raw files; what it needs for that is the same memory for all of them.
+pub(super) struct RawPacker {
+    compressor: zstd::bulk::Compressor<'static>,
+    text: Vec<u8>,
+}
+
+impl RawPacker {
+    pub(super) fn new() -> io::Result<Self> {
+        Ok(Self { compressor: zstd::bulk::Compressor::new(LEVEL)?, text: Vec::new() })
+    }
+
+    pub(super) fn pack(&mut self, poll: &RawPoll) -> io::Result<Vec<u8>> {
+        self.text.clear();
+        serde_json::to_writer(&mut self.text, &poll.answer)?;
+        for fragment in &poll.fragments {
+            self.text.push(b'\n');
+            serde_json::to_writer(&mut self.text, fragment)?;
+        }
+        self.text.push(b'\n');
+        self.compressor.compress(&self.text)
+    }
+}
+
 impl RawPoll {
     /// Where it lies, relative to the archive.
     pub fn path(&self) -> String {
@@ -74,13 +97,7 @@ impl RawPoll {
 
     /// The bytes of the file.
     pub fn to_bytes(&self) -> io::Result<Vec<u8>> {
-        let mut text = serde_json::to_string(&self.answer)?;
-        for fragment in &self.fragments {
-            text.push('\n');
-            text.push_str(&serde_json::to_string(fragment)?);
-        }
-        text.push('\n');
-        zstd::bulk::compress(text.as_bytes(), LEVEL)
+        RawPacker::new()?.pack(self)
     }
 
     /// Reads a file's bytes again.

@@ -1,20 +1,32 @@
 //! What an unclean stop left half done is finished or taken back.
 //!
-//! A batch writes temporary files and ledger lines, syncs, and only then renames. So only the last
-//! batch of the ledger can be half done, and each of its lines can be finished exactly when the
-//! temporary file that it promises is whole.
+//! A group of batches writes temporary files and ledger lines, syncs, and only then renames. So only
+//! the last batches of the ledger can be half done, as many as a group has at most, and each of their
+//! lines can be finished exactly when the temporary file that it promises is whole.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
 
-use super::files::LastBatch;
+use super::files::Tail;
 use super::folder::{FolderArchive, failed, revision_path, sha256_hex, unread};
 use super::raw::RawPoll;
-use super::{ArchiveError, Line, Op};
+use super::{ArchiveError, GROUP, Line, Op};
 use crate::disk::temporary;
+use crate::model::EntryKey;
+
+/// What became of a batch.
+#[derive(Default)]
+struct Finished<'l> {
+    /// Lines whose posts are there now.
+    kept: Vec<&'l Line>,
+    /// Lines whose posts are not.
+    lost: Vec<&'l Line>,
+    /// How many posts were put in place.
+    moved: usize,
+}
 
 impl FolderArchive {
-    /// Mends the last batch and sweeps up what it left; says what was done.
+    /// Mends the last batches and sweeps up what it left; says what was done.
     pub(super) fn recover_now(&self) -> Result<Vec<String>, ArchiveError> {
         if !self.is_unclean()? {
             return Ok(Vec::new());
@@ -24,23 +36,8 @@ impl FolderArchive {
         if cut > 0 {
             said.push(format!("an unclean stop left a torn line at the end of {cut} ledger files; it was cut off"));
         }
-        if let Some(batch) = self.ledger_files().last_batch()? {
-            let (kept, finished) = self.finish(&batch)?;
-            let dropped = batch.lines.len() - kept.len();
-            if finished > 0 {
-                said.push(format!(
-                    "an unclean stop left {finished} posts under temporary names; they were put in place"
-                ));
-            }
-            if dropped > 0 {
-                self.rewrite(&batch, &kept)?;
-                said.push(format!("an unclean stop left {dropped} ledger lines without posts; they were dropped, the entries come again"));
-            }
-            self.finish_raw(&batch, &kept)?;
-            for line in kept.iter().filter(|line| line.op == Op::Forget) {
-                self.take_down(line)?;
-            }
-            self.make_durable(&batch, &kept)?;
+        if let Some(tail) = self.ledger_files().tail(GROUP)? {
+            self.mend(&tail, &mut said)?;
         }
         for folder in ["_posts", "_revisions", "_raw", "_ledger"] {
             self.sweep(&self.root.join(folder))?;
@@ -48,20 +45,52 @@ impl FolderArchive {
         Ok(said)
     }
 
-    /// Puts in place what can be; the lines whose posts are there now, and how many had to be moved.
+    fn mend(&self, tail: &Tail, said: &mut Vec<String>) -> Result<(), ArchiveError> {
+        let (batches, mut finished, mut lost) = (tail.batches(), 0, HashSet::new());
+        // The posts of entries that were taken down are gone for good reason.
+        let forgotten: HashSet<EntryKey> =
+            batches.iter().flatten().filter(|line| line.op == Op::Forget).map(|line| line.key).collect();
+        for batch in &batches {
+            let done = self.finish(batch, &forgotten)?;
+            finished += done.moved;
+            self.finish_raw(&done.kept)?;
+            lost.extend(done.lost.into_iter().map(std::ptr::from_ref::<Line>));
+        }
+        if finished > 0 {
+            said.push(format!("an unclean stop left {finished} posts under temporary names; they were put in place"));
+        }
+        if !lost.is_empty() {
+            let dropped = lost.len();
+            self.rewrite(tail, |line| lost.contains(&std::ptr::from_ref(line)))?;
+            said.push(format!(
+                "an unclean stop left {dropped} ledger lines without posts; they were dropped, the entries come again"
+            ));
+        }
+        // Whoever takes an entry down writes nothing else with it.
+        for line in batches.last().into_iter().flatten().filter(|line| line.op == Op::Forget) {
+            self.take_down(line)?;
+        }
+        self.make_durable(tail)
+    }
+
+    /// Puts in place what can be.
     ///
     /// Where nothing of the batch is in place, its sync may not have come to its end: whatever looks
     /// whole by luck is given up with the rest, so that post, former version and raw stay together.
-    fn finish(&self, batch: &LastBatch) -> Result<(Vec<Line>, usize), ArchiveError> {
+    fn finish<'l>(&self, batch: &[&'l Line], forgotten: &HashSet<EntryKey>) -> Result<Finished<'l>, ArchiveError> {
         let was_synced = self.was_synced(batch)?;
-        let mut kept = Vec::new();
-        let mut finished = 0;
-        for line in &batch.lines {
+        let mut done = Finished::default();
+        for &line in batch {
             let (Some(path), Some(sum)) = (&line.path, &line.sha256) else {
-                kept.push(line.clone());
+                done.kept.push(line);
                 continue;
             };
+            if forgotten.contains(&line.key) {
+                done.kept.push(line);
+                continue;
+            }
             if !was_synced {
+                done.lost.push(line);
                 continue;
             }
             if let (Op::Revise, Some(number)) = (line.op, line.rev) {
@@ -73,18 +102,20 @@ impl FolderArchive {
             let file = self.root.join(path);
             if self.holds(&temporary(&file), sum)? {
                 self.put_in_place(&file)?;
-                finished += 1;
-                kept.push(line.clone());
+                done.moved += 1;
+                done.kept.push(line);
             } else if self.exists(&file)? {
-                kept.push(line.clone());
+                done.kept.push(line);
+            } else {
+                done.lost.push(line);
             }
         }
-        Ok((kept, finished))
+        Ok(done)
     }
 
     /// True when a file of the batch has its last name, which comes after the sync.
-    fn was_synced(&self, batch: &LastBatch) -> Result<bool, ArchiveError> {
-        for line in &batch.lines {
+    fn was_synced(&self, batch: &[&Line]) -> Result<bool, ArchiveError> {
+        for line in batch {
             let (Some(path), Some(sum)) = (&line.path, &line.sha256) else { continue };
             let file = self.root.join(path);
             // A new post that was edited by hand since then is in place, too.
@@ -103,22 +134,21 @@ impl FolderArchive {
         Ok(false)
     }
 
-    fn rewrite(&self, batch: &LastBatch, kept: &[Line]) -> Result<(), ArchiveError> {
-        let mut bytes = self.disk.read(&batch.file, 0).map_err(|e| unread(&batch.file, e))?;
-        bytes.truncate(usize::try_from(batch.start).unwrap_or(usize::MAX));
-        for line in kept {
-            let text = serde_json::to_string(line).map_err(|e| failed(&batch.file, "written", e.into()))?;
-            bytes.extend_from_slice(text.as_bytes());
+    /// Writes the end of the ledger again without some lines.
+    fn rewrite(&self, tail: &Tail, is_lost: impl Fn(&Line) -> bool) -> Result<(), ArchiveError> {
+        let mut bytes = self.disk.read(&tail.file, 0).map_err(|e| unread(&tail.file, e))?;
+        bytes.truncate(usize::try_from(tail.start).unwrap_or(usize::MAX));
+        for kept in tail.lines.iter().filter(|tail| !tail.line.as_ref().is_some_and(&is_lost)) {
+            bytes.extend_from_slice(&kept.text);
             bytes.push(b'\n');
         }
-        self.replace(&batch.file, &bytes)
+        self.replace(&tail.file, &bytes)
     }
 
     /// The raw file of the batch is whole or it is nothing.
-    fn finish_raw(&self, batch: &LastBatch, kept: &[Line]) -> Result<(), ArchiveError> {
+    fn finish_raw(&self, kept: &[&Line]) -> Result<(), ArchiveError> {
         let Some(line) = kept.iter().find(|line| line.path.is_some()) else { return Ok(()) };
         let Some(feed) = &line.feed else { return Ok(()) };
-        debug_assert!(!batch.lines.is_empty());
         let file = self.root.join(RawPoll::path_of(feed, line.seen));
         let written = temporary(&file);
         if self.exists(&written)? {
@@ -131,18 +161,18 @@ impl FolderArchive {
     }
 
     /// What is in place need not be there for good: the last sync may be what failed.
-    fn make_durable(&self, batch: &LastBatch, kept: &[Line]) -> Result<(), ArchiveError> {
+    fn make_durable(&self, tail: &Tail) -> Result<(), ArchiveError> {
         if self.disk.sync_all(&self.root).map_err(|e| failed(&self.root, "synced", e))? {
             return Ok(());
         }
         let mut folders = BTreeSet::new();
-        for file in [batch.file.clone(), batch.file.with_file_name("sources.jsonl")] {
+        for file in [tail.file.clone(), tail.file.with_file_name("sources.jsonl")] {
             if self.exists(&file)? {
                 self.disk.sync(&file).map_err(|e| failed(&file, "synced", e))?;
                 folders.extend(self.folders_above(&file));
             }
         }
-        for line in kept {
+        for line in tail.batches().into_iter().flatten() {
             let copy = line.rev.map(|number| revision_path(line.key, number));
             let raw = line.feed.as_ref().map(|feed| RawPoll::path_of(feed, line.seen));
             for path in [line.path.clone(), copy, raw].into_iter().flatten() {

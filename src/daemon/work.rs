@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until};
 use super::DaemonError;
 use super::outward::Outward;
 use super::request::{Answer, Request, Work as Asked};
-use crate::archive::Archive;
+use crate::archive::{Archive, GROUP};
 use crate::clock::Clock;
 use crate::config::{Config, Feed};
 use crate::fetch::Fetch;
@@ -20,7 +20,7 @@ use crate::index::Index;
 use crate::model::{FeedId, Topic};
 use crate::pace::{Wake, Why};
 use crate::poll::{
-    Asking, Back, Desk, FeedReport, Job, Load, Options, Order, Orders, Outcome, PollError, Poller, Stop,
+    Answered, Asking, Back, Desk, FeedReport, Job, Load, Options, Order, Orders, Outcome, PollError, Poller, Stop,
 };
 use crate::publish::{self, PublishError, Publisher};
 use crate::site::Site;
@@ -154,9 +154,9 @@ where
             let publish_at = self.news.due(busy).filter(|_| !is_stopping);
             let next = [self.save_at, self.save_all_at, publish_at].into_iter().flatten().min();
             tokio::select! {
-                back = next_back(&mut self.late, &mut self.backs) => match back {
-                    Some(back) => self.take(back).await?,
-                    None => break,
+                backs = next_backs(&mut self.late, &mut self.backs) => match backs {
+                    backs if backs.is_empty() => break,
+                    backs => self.take(backs).await?,
                 },
                 Some(request) = requests.recv(), if !is_stopping => self.answer(request).await?,
                 Ok(()) = load.changed() => {}
@@ -180,33 +180,44 @@ where
         Ok(())
     }
 
-    async fn take(&mut self, back: Back) -> Result<(), DaemonError> {
-        match back {
-            Back::Asked(answered) => {
-                let began = Instant::now();
-                let (job, report) = self.desk.keep(*answered).await?;
-                self.outward.polled(&report, began.elapsed(), self.desk.poller.clock.now());
-                log(&report);
-                // Also where nothing was new: that a feed carries a known entry, too, can bring it into a topic.
-                if report.outcome == Outcome::Polled {
-                    self.news.came();
+    async fn take(&mut self, backs: Vec<Back>) -> Result<(), DaemonError> {
+        let mut asked = Vec::with_capacity(backs.len());
+        for back in backs {
+            match back {
+                Back::Asked(answered) => asked.push(*answered),
+                Back::Skipped(job, report) => {
+                    self.outward.polled(&report, Duration::ZERO, self.desk.poller.clock.now());
+                    let again = report.again.map(|at| Wake { at, why: Why::Held });
+                    self.give_back(*job, again).await?;
+                    self.tell(&report);
                 }
-                let now = Instant::now();
-                self.save_at.get_or_insert(now + SAVE);
-                self.save_all_at.get_or_insert(now + SAVE_ALL);
-                self.give_back(job, None).await?;
-                self.tell(&report);
+                Back::ClockSet(by) => {
+                    let seconds = by / 1000;
+                    tracing::warn!(
+                        "the clock of this machine was set by {seconds} s; every feed got its next time anew"
+                    );
+                }
             }
-            Back::Skipped(job, report) => {
-                self.outward.polled(&report, Duration::ZERO, self.desk.poller.clock.now());
-                let again = report.again.map(|at| Wake { at, why: Why::Held });
-                self.give_back(*job, again).await?;
-                self.tell(&report);
+        }
+        self.keep(asked).await
+    }
+
+    async fn keep(&mut self, answered: Vec<Answered>) -> Result<(), DaemonError> {
+        let began = Instant::now();
+        let kept = self.desk.keep(answered).await?;
+        let each = began.elapsed() / u32::try_from(kept.len().max(1)).unwrap_or(u32::MAX);
+        for (job, report) in kept {
+            self.outward.polled(&report, each, self.desk.poller.clock.now());
+            log(&report);
+            // Also where nothing was new: that a feed carries a known entry, too, can bring it into a topic.
+            if report.outcome == Outcome::Polled {
+                self.news.came();
             }
-            Back::ClockSet(by) => {
-                let seconds = by / 1000;
-                tracing::warn!("the clock of this machine was set by {seconds} s; every feed got its next time anew");
-            }
+            let now = Instant::now();
+            self.save_at.get_or_insert(now + SAVE);
+            self.save_all_at.get_or_insert(now + SAVE_ALL);
+            self.give_back(job, None).await?;
+            self.tell(&report);
         }
         Ok(())
     }
@@ -285,7 +296,7 @@ where
             tokio::select! {
                 done = &mut publishing => break done,
                 back = self.backs.recv(), if is_open => match back {
-                    Some(back) if back.is_light() => self.take(back).await?,
+                    Some(back) if back.is_light() => self.take(vec![back]).await?,
                     Some(back) => self.late.push_back(back),
                     None => is_open = false,
                 },
@@ -400,12 +411,14 @@ where
     }
 }
 
-/// What had to wait comes first.
-async fn next_back(late: &mut VecDeque<Back>, backs: &mut mpsc::UnboundedReceiver<Back>) -> Option<Back> {
-    match late.pop_front() {
-        Some(back) => Some(back),
-        None => backs.recv().await,
+/// What has come back, as much of it as is kept together, what had to wait first; nothing when nobody asks any more.
+async fn next_backs(late: &mut VecDeque<Back>, backs: &mut mpsc::UnboundedReceiver<Back>) -> Vec<Back> {
+    if late.is_empty() {
+        let mut some = Vec::new();
+        backs.recv_many(&mut some, GROUP).await;
+        return some;
     }
+    late.drain(..late.len().min(GROUP)).collect()
 }
 
 fn enabled(config: &Config) -> HashMap<FeedId, Arc<Feed>> {

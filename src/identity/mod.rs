@@ -112,6 +112,13 @@ impl Identity {
         EntryKey::of(&format!("{base}\ntext:{}", self.text.hex()))
     }
 
+    /// By what an entry of another feed would be recognised as this one, or would want the same id.
+    pub fn marks(&self) -> impl Iterator<Item = Fingerprint> {
+        let keys = self.plain.into_iter().chain([self.discriminated]);
+        let keys = keys.filter_map(|key| Fingerprint::from_bytes(&key.bytes()[..16]));
+        keys.chain(self.usable_id().map(Fingerprint::of))
+    }
+
     /// Of the guid.
     pub fn guid_fingerprint(&self) -> Option<Fingerprint> {
         self.guid.as_deref().map(Fingerprint::of)

@@ -112,7 +112,7 @@ async fn write<I: Index, A: Archive>(
         return Ok(());
     }
     let wanted: Vec<PostPath> = batch.adopted.iter().map(|adopted| adopted.path.clone()).collect();
-    let lines = archive.write_all(batch).await?;
+    let lines = archive.write_all(vec![batch]).await?.swap_remove(0);
     for ((line, wanted), looked) in lines.iter().zip(wanted).zip(&mut looked) {
         // A name may tell title and day, and this file got another one.
         if line.path.as_deref() != Some(wanted.as_str()) {

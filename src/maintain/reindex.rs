@@ -60,7 +60,7 @@ async fn adopt_strays<A: Archive>(archive: &A, now: Timestamp) -> Result<usize, 
             });
         }
         if !notes.is_empty() {
-            archive.write_all(Batch { notes, ..Batch::default() }).await?;
+            archive.write_all(vec![Batch { notes, ..Batch::default() }]).await?;
         }
     }
     Ok(strays.len())

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sha2::{Digest, Sha256};
+use tokio::sync::Semaphore;
 use url::Url;
 
 use super::job::Job;
@@ -77,6 +78,8 @@ pub(super) struct Asker<F, C> {
     pub(super) fetch: Arc<F>,
     pub(super) clock: Arc<C>,
     pub(super) job: Job,
+    /// As many read at a time as there are cores: more would only take memory.
+    pub(super) readers: Arc<Semaphore>,
 }
 
 impl<F: Fetch, C: Clock> Asker<F, C> {
@@ -117,6 +120,7 @@ impl<F: Fetch, C: Clock> Asker<F, C> {
         }
         let last = state.body.clone().filter(|_| is_known);
         let feed = Arc::clone(feed);
+        let _turn = self.readers.acquire().await;
         let document = tokio::task::spawn_blocking(move || document(&feed, body, seen, last.as_deref())).await;
         match document.map_err(|e| FeedError::Task(e.to_string()))?? {
             None => Ok(answer),

@@ -4,10 +4,11 @@
 //! while it waits and while it is asked, and out from then until it is given back.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
+use std::num::NonZero;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
 use url::Url;
@@ -73,6 +74,7 @@ pub(super) struct Field<F, C> {
     backlog: Backlog,
     running: JoinSet<Asked>,
     tasks: HashMap<tokio::task::Id, usize>,
+    readers: Arc<Semaphore>,
     holds: Holds,
     next: usize,
     load: tokio::sync::watch::Sender<Load>,
@@ -89,8 +91,8 @@ struct Flight {
 }
 
 impl Flight {
-    fn is_young(&self) -> bool {
-        self.since.elapsed() < PATIENCE
+    fn is_young(&self, now: Instant) -> bool {
+        now.saturating_duration_since(self.since) < PATIENCE
     }
 }
 
@@ -111,6 +113,7 @@ impl<F: Fetch + 'static, C: Clock + 'static> Field<F, C> {
             backlog: Backlog::default(),
             running: JoinSet::new(),
             tasks: HashMap::new(),
+            readers: Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(1, NonZero::get))),
             holds,
             next: 0,
             load: tokio::sync::watch::Sender::default(),
@@ -224,7 +227,8 @@ impl<F: Fetch + 'static, C: Clock + 'static> Field<F, C> {
             let Some(place) = self.queue.pop(Instant::now()) else { break };
             let Some((job, addresses, since)) = self.waiting.remove(&place) else { continue };
             let host = queue_name(&addresses, job.id());
-            let asker = Asker { fetch: self.fetch.clone(), clock: self.clock.clone(), job: job.clone() };
+            let (fetch, clock, readers) = (self.fetch.clone(), self.clock.clone(), self.readers.clone());
+            let asker = Asker { fetch, clock, job: job.clone(), readers };
             let task = self.running.spawn(asker.ask(addresses));
             self.tasks.insert(task.id(), place);
             let now = Instant::now();
@@ -263,8 +267,12 @@ impl<F: Fetch + 'static, C: Clock + 'static> Field<F, C> {
     }
 
     fn has_slot(&self) -> bool {
-        let young = self.in_flight.values().filter(|flight| flight.is_young()).count();
-        young < self.concurrency && self.in_flight.len() < SLOW * self.concurrency && !self.is_ahead()
+        let in_flight = self.in_flight.len();
+        let has_young_slot = || {
+            let now = Instant::now();
+            self.in_flight.values().filter(|flight| flight.is_young(now)).count() < self.concurrency
+        };
+        in_flight < SLOW * self.concurrency && !self.is_ahead() && (in_flight < self.concurrency || has_young_slot())
     }
 
     /// So many documents wait to be kept that nobody is asked until one was.
@@ -312,7 +320,8 @@ impl<F: Fetch + 'static, C: Clock + 'static> Field<F, C> {
     /// younger than the patience.
     fn next_in_order(&self) -> Option<usize> {
         let first = *self.ready.keys().next()?;
-        let blocked = self.in_flight.range(..first).any(|(_, flight)| flight.is_young());
+        let now = Instant::now();
+        let blocked = self.in_flight.range(..first).any(|(_, flight)| flight.is_young(now));
         (!blocked).then_some(first)
     }
 
@@ -328,8 +337,12 @@ impl<F: Fetch + 'static, C: Clock + 'static> Field<F, C> {
     fn tick(&self) -> Option<Instant> {
         let is_full = !self.has_slot();
         let wakes = self.queue.wakes().filter(|_| !is_full);
-        let young = self.in_flight.values().filter(|flight| flight.is_young()).map(|flight| flight.since + PATIENCE);
-        let young = young.filter(|_| is_full || !self.ready.is_empty()).min();
+        // In the order of asking, the first that is young will be old before all others.
+        let young = (is_full || !self.ready.is_empty()).then(|| {
+            let now = Instant::now();
+            self.in_flight.values().find(|flight| flight.is_young(now)).map(|flight| flight.since + PATIENCE)
+        });
+        let young = young.flatten();
         [wakes, young, self.timetable.wakes()].into_iter().flatten().min()
     }
 

@@ -5,30 +5,72 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::address::{self, Move};
+use super::backlog::Place;
 use super::document::{Answer, Asked, Document, FeedError, settings};
 use super::job::{Answered, Job};
 use super::report::{FeedReport, Outcome};
 use super::{Options, PollError, Poller};
-use crate::archive::{Archive, ArchiveError, Batch, FeedLine, FeedOp, SourceLine};
+use crate::archive::{self, Archive, ArchiveError, Batch, FeedLine, FeedOp, SourceLine};
 use crate::clock::Clock;
 use crate::config::Feed;
 use crate::fetch::{self, Fetch};
 use crate::identity::{Identity, Known};
 use crate::index::{Committed, FeedState, Index};
-use crate::keep;
+use crate::keep::{self, Draft};
 use crate::maintain::state::StateFile;
-use crate::model::{EntryKey, FeedId, FeedMeta, Found, Timestamp};
+use crate::model::{EntryKey, FeedId, FeedMeta, Fingerprint, Found, Timestamp};
 use crate::normalize::Reject;
 use crate::pace::Pace;
-use crate::plan::{self, Plan};
+use crate::plan::{self, Plan, Sighting};
 use crate::topic::{self, Matcher};
 
-/// What keeping a document showed.
+/// What comparing a document showed.
 struct Kept {
     /// An entry of it was known, and this feed's.
     shares: bool,
     /// Each of its entries was new.
     all_new: bool,
+    /// What has to be written.
+    staged: Option<(Batch, Compared)>,
+}
+
+/// What of a document has to be remembered once it is written.
+struct Compared {
+    drafts: Vec<Draft>,
+    sightings: Vec<Sighting>,
+    /// Until then it counts as waiting.
+    _place: Option<Place>,
+}
+
+/// A document that is to be written.
+struct Staged {
+    batch: Batch,
+    compared: Compared,
+}
+
+/// Documents that are written together.
+#[derive(Default)]
+struct Group {
+    staged: Vec<Staged>,
+    /// By what their entries can be recognised.
+    marks: HashSet<Fingerprint>,
+}
+
+impl Group {
+    fn is_full(&self) -> bool {
+        self.staged.len() >= archive::GROUP
+    }
+
+    fn shares(&self, answered: &Answered) -> bool {
+        marks(answered).any(|mark| self.marks.contains(&mark))
+    }
+}
+
+/// By what the entries that a feed brought can be recognised in another. A feed itself is never out twice.
+fn marks(answered: &Answered) -> impl Iterator<Item = Fingerprint> {
+    let answer = answered.asked.answered.as_ref().map(|(_, answer)| answer);
+    let found = answer.and_then(|answer| answer.document.as_ref()).map(|document| &document.found);
+    found.into_iter().flatten().flat_map(|(_, identity)| identity.marks())
 }
 
 /// Those who keep, one feed after the other, and what they have in hand.
@@ -108,7 +150,7 @@ where
         let archive = &self.poller.archive;
         if !self.lines.is_empty() {
             let feeds = std::mem::take(&mut self.lines);
-            archive.write_all(Batch { feeds, ..Batch::default() }).await?;
+            archive.write_all(vec![Batch { feeds, ..Batch::default() }]).await?;
             self.has_written = true;
         }
         self.poller.index.put_feed_states(std::mem::take(&mut self.changed).into_iter().collect()).await?;
@@ -127,9 +169,54 @@ where
         !self.changed.is_empty() || !self.lines.is_empty()
     }
 
-    /// Keeps what a feed brought: files, then records. Its state follows when it is saved.
-    pub async fn keep(&mut self, answered: Answered) -> Result<(Job, FeedReport), PollError> {
-        let Answered { mut job, asked, took, waited, began, place: _place } = answered;
+    /// Keeps what feeds brought: files, then records. Their states follow when they are saved.
+    ///
+    /// They are written together, as far as none shares an entry with another: what is new in one has to be known before
+    /// the next is compared.
+    pub async fn keep(&mut self, answered: Vec<Answered>) -> Result<Vec<(Job, FeedReport)>, PollError> {
+        let mut done = Vec::with_capacity(answered.len());
+        let mut group = Group::default();
+        for answered in answered {
+            if group.is_full() || group.shares(&answered) {
+                self.write(std::mem::take(&mut group)).await?;
+            }
+            group.marks.extend(marks(&answered));
+            let (job, report, staged) = self.take(answered).await?;
+            group.staged.extend(staged);
+            done.push((job, report));
+        }
+        self.write(group).await?;
+        Ok(done)
+    }
+
+    /// What is there is written: files, then records.
+    async fn write(&mut self, group: Group) -> Result<(), PollError> {
+        if group.staged.is_empty() {
+            return Ok(());
+        }
+        let Poller { config, index, archive, .. } = &self.poller;
+        self.has_written = true;
+        let (batches, compared): (Vec<Batch>, Vec<Compared>) =
+            group.staged.into_iter().map(|staged| (staged.batch, staged.compared)).unzip();
+        let sources: Vec<SourceLine> = batches.iter().filter_map(|batch| batch.source.clone()).collect();
+        let written = archive.write_all(batches).await?;
+        self.sources.extend(sources.into_iter().map(|line| (line.feed.clone(), line)));
+        let topics = Matcher::new(&config.topics);
+        let mut records = Vec::new();
+        for (Compared { drafts, sightings, .. }, lines) in compared.iter().zip(&written) {
+            records.extend(drafts.iter().zip(lines).map(|(draft, line)| keep::remember(draft, line, &topics)));
+            records.extend(sightings.iter().map(keep::remember_sighting));
+        }
+        let stale = keep::touched(&records, &config.topics);
+        let ledger = archive.position().await?;
+        let topics = topic::rules(&config.topics);
+        Ok(index.commit(Committed { records, topics, ledger, stale, ..Committed::default() }).await?)
+    }
+
+    /// Compares what a feed brought with what is known, and notes what it says of itself.
+    async fn take(&mut self, answered: Answered) -> Result<(Job, FeedReport, Option<Staged>), PollError> {
+        let Answered { mut job, asked, took, waited, began, place } = answered;
+        let mut staged = None;
         let (feed, now) = (Arc::clone(&job.feed), self.poller.clock.now());
         let mut state = job.state.clone();
         let mut report = FeedReport { took, waited, ..FeedReport::new(&feed.source.id, Outcome::Failed) };
@@ -158,7 +245,9 @@ where
                     report.notes.push(format!("feed `{id}`: it is asked at `{}` again", fetch::shown(&address)));
                 }
                 let (to, seen) = (answer.moved.clone(), answer.seen);
-                let shares = self.keep_answer(&job, &address, answer, &mut state, &mut report).await?;
+                let kept = self.take_answer(&job, &address, answer, &mut state, &mut report).await?;
+                let shares = kept.as_ref().is_none_or(|kept| kept.shares);
+                staged = kept.and_then(|kept| kept.staged);
                 match address::follow(&mut state, &feed.source.url, &address, to.as_ref(), shares) {
                     Move::Waiting => {}
                     Move::Settled(to) => {
@@ -181,18 +270,19 @@ where
             job.state = state;
         }
         job.options = Options::default();
-        Ok((job, report))
+        let staged = staged.map(|(batch, compared)| Staged { batch, compared: Compared { _place: place, ..compared } });
+        Ok((job, report, staged))
     }
 
-    /// Keeps an answer; true when the feed is the one it was.
-    async fn keep_answer(
+    /// Takes an answer in; `None` where nothing was modified.
+    async fn take_answer(
         &mut self,
         job: &Job,
         address: &url::Url,
         answer: Answer,
         state: &mut FeedState,
         report: &mut FeedReport,
-    ) -> Result<bool, PollError> {
+    ) -> Result<Option<Kept>, PollError> {
         let feed = &*job.feed;
         let Answer { validators, freshness, seen, document, .. } = answer;
         if let Some(validators) = validators {
@@ -202,13 +292,13 @@ where
         let Some(document) = document else {
             report.outcome = Outcome::NotModified;
             state.pace.fresh = fresh;
-            return Ok(true);
+            return Ok(None);
         };
         report.outcome = Outcome::Polled;
         let pace = Pace { fresh, ..document.pace.clone() };
         let body = document.is_complete.then(|| document.answer.sha256.clone());
         let (entries, newest, is_cut) = (document.found.len(), document.newest, !document.is_complete);
-        let kept = self.keep_document(job, *document, seen, report).await?;
+        let kept = self.compare(job, *document, seen, report).await?;
         let since = state.read.map(|read| Duration::from_millis(u64::try_from(seen.millis() - read).unwrap_or(0)));
         state.pace = pace;
         state.pace.rush = since.and_then(|since| rush(since, entries, report.new));
@@ -233,10 +323,10 @@ where
         if report.new > 0 {
             state.last_new = Some(seen.millis());
         }
-        Ok(kept.shares)
+        Ok(Some(kept))
     }
 
-    async fn keep_document(
+    async fn compare(
         &mut self,
         job: &Job,
         document: Document,
@@ -251,7 +341,7 @@ where
         let is_ours = |found: &Found| found.record.feed.as_ref() == Some(&feed.source.id);
         let shares = known.iter().flat_map(Known::found).any(is_ours);
         let all_new = !found.is_empty() && known.iter().all(|known| known.found().next().is_none());
-        let kept = Kept { shares, all_new };
+        let mut kept = Kept { shares, all_new, staged: None };
         let mut plan = plan::entries(found, &known, feed.source.revisions);
         report.new = plan.new.len();
         report.revised = plan.revised.len();
@@ -270,24 +360,13 @@ where
         }
         let source = self.new_source_line(feed, meta, seen);
         let drafts = keep::drafts(&mut plan, &feed.source, seen);
-        let mut batch = keep::batch(&drafts, &plan.sightings, &feed.source, seen, source.clone());
+        let mut batch = keep::batch(&drafts, &plan.sightings, &feed.source, seen, source);
         if config.storage.raw {
             batch.raw = keep::raw(&drafts, &sources, answer);
         }
-        if batch.is_empty() {
-            return Ok(kept);
+        if !batch.is_empty() {
+            kept.staged = Some((batch, Compared { drafts, sightings: plan.sightings, _place: None }));
         }
-        self.has_written = true;
-        let lines = archive.write_all(batch).await?;
-        self.sources.extend(source.map(|line| (line.feed.clone(), line)));
-        let topics = Matcher::new(&config.topics);
-        let posts = drafts.iter().zip(&lines).map(|(draft, line)| keep::remember(draft, line, &topics));
-        let mut records: Vec<_> = posts.collect();
-        records.extend(plan.sightings.iter().map(keep::remember_sighting));
-        let stale = keep::touched(&records, &config.topics);
-        let ledger = archive.position().await?;
-        let topics = topic::rules(&config.topics);
-        index.commit(Committed { records, topics, ledger, stale, ..Committed::default() }).await?;
         Ok(kept)
     }
 

@@ -21,7 +21,7 @@ pub use keeping::Desk;
 pub use report::{FeedReport, Outcome};
 
 use self::address::Holds;
-use crate::archive::{Archive, ArchiveError};
+use crate::archive::{Archive, ArchiveError, GROUP};
 use crate::clock::Clock;
 use crate::config::{Config, Feed};
 use crate::fetch::{self, Fetch};
@@ -123,14 +123,20 @@ where
         orders.send(Order::Ask(jobs));
         drop(orders);
         let mut reports = Vec::new();
-        while let Some(back) = backs.recv().await {
-            let done = match back {
-                Back::Asked(answered) => desk.keep(*answered).await?.1,
-                Back::Skipped(_, skipped) => *skipped,
-                Back::ClockSet(_) => continue,
-            };
-            report(&done);
-            reports.push(done);
+        let mut some = Vec::new();
+        while backs.recv_many(&mut some, GROUP).await > 0 {
+            let mut asked = Vec::with_capacity(some.len());
+            let mut done = Vec::with_capacity(some.len());
+            for back in some.drain(..) {
+                match back {
+                    Back::Asked(answered) => asked.push(*answered),
+                    Back::Skipped(_, skipped) => done.push(*skipped),
+                    Back::ClockSet(_) => {}
+                }
+            }
+            done.extend(desk.keep(asked).await?.into_iter().map(|(_, report)| report));
+            done.iter().for_each(&mut report);
+            reports.extend(done);
         }
         if !options.dry_run {
             desk.save(true).await?;
