@@ -3,6 +3,10 @@
 //!
 //! Additions and revisions come in the order of the ledger. A hundred of them make a document, which never changes
 //! again; the current feed shows the rest, and whatever is young, so that there is no hole between the two.
+//!
+//! What a feed's first document brought is never young, however lately it arrived: it is what the feed had before anybody
+//! here followed it. A hundred feeds that are new at once would make a current feed of thousands of entries that no reader
+//! swallows, and one new feed would pour its past over everybody who follows the topic. Its documents hold all of it.
 
 use crate::model::{EntryKey, Fingerprint, LedgerPosition, Timestamp};
 
@@ -21,7 +25,8 @@ pub struct Version {
     pub rev: u32,
     /// When it was written.
     pub seen: Timestamp,
-    /// Brought by a feed. What was taken over from another archive is no news, and may be ten thousand at a time.
+    /// It arrived here when it was new. What was taken over from another archive, or stood in a feed's first document, is
+    /// no news, and may be ten thousand at a time.
     pub is_news: bool,
 }
 

@@ -1,15 +1,17 @@
 //! Posts to topic feeds, only for topics that changed.
 
 mod entry;
+mod facts;
 mod history;
 mod root;
 mod select;
 
 use url::Url;
 
-use self::history::{Facts, Going, told};
+use self::facts::Facts;
+use self::history::{Going, told};
 use self::select::Selected;
-use crate::archive::{Archive, ArchiveError, SiteFacts};
+use crate::archive::{Archive, ArchiveError, PostAt, SiteFacts};
 use crate::config::Config;
 use crate::index::{Index, IndexError};
 use crate::maintain::look;
@@ -19,13 +21,16 @@ use crate::site::{Replaced, Site, SiteError};
 use crate::topic::{self, Matcher};
 
 /// Version of the rendering: a change publishes every topic anew.
-const RENDERER: u32 = 4;
+const RENDERER: u32 = 5;
 
 /// Takedowns that a topic's feed tells of, the latest first.
 const TOMBSTONES: usize = 100;
 
 /// Records are looked at in portions of this size.
 const PORTION: usize = 5_000;
+
+/// So many posts are read in one go.
+const PART: usize = 200;
 
 /// Why publishing stopped.
 #[derive(Debug, thiserror::Error)]
@@ -84,7 +89,7 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
         let facts = self.site_facts(now).await?;
         let sources = self.archive.sources().await?;
         self.apply_new_rules(&stale, &mut outcome).await?;
-        let facts = Facts { site: &facts, sources: &sources };
+        let facts = Facts::new(&facts, &sources, self.config);
         for going in self.histories(&stale, all, &facts, &mut outcome).await? {
             self.topic(&going, &facts, &mut outcome).await?;
         }
@@ -129,12 +134,15 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
             let portion = self.index.some_after(last, PORTION).await?;
             let Some(end) = portion.last() else { break };
             last = Some(end.key);
-            for Found { key, record } in portion {
-                let Some(post) = self.post(&record, outcome).await? else { continue };
-                let owner = record.feed.clone().or_else(|| look::owner(&post, self.config));
-                for (members, (_, belongs)) in members.iter_mut().zip(matcher.belongs(&post, owner.as_ref())) {
-                    if belongs {
-                        members.push((record.date, key));
+            for part in portion.chunks(PART) {
+                let posts = self.posts(part.iter().map(|found| Some(&found.record)), outcome).await?;
+                for (Found { key, record }, post) in part.iter().zip(posts) {
+                    let Some(post) = post else { continue };
+                    let owner = record.feed.clone().or_else(|| look::owner(&post, self.config));
+                    for (members, (_, belongs)) in members.iter_mut().zip(matcher.belongs(&post, owner.as_ref())) {
+                        if belongs {
+                            members.push((record.date, *key));
+                        }
                     }
                 }
             }
@@ -176,8 +184,7 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
     /// A post as its feed lets it be published.
     fn entry(&self, post: Post, change: Option<String>, found: &Found, facts: &Facts<'_>) -> Published {
         let owner = found.record.feed.clone().or_else(|| look::owner(&post, self.config));
-        let shown = self.config.shown(owner.as_ref());
-        entry::published(post, shown, change, found, facts.site, facts.sources)
+        entry::published(post, facts.shown(owner.as_ref()), change, found, facts)
     }
 
     fn replace(&self, path: &str, bytes: &[u8], outcome: &mut Outcome) -> Result<Replaced, PublishError> {
@@ -193,6 +200,29 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
         let Some(revised) = found.record.revised else { return Ok(None) };
         let former = self.archive.former(&found.key, found.record.revisions).await?;
         Ok(former.and_then(|former| output::difference(&former, post, revised)))
+    }
+
+    /// Posts, read in one go; those that are gone or unreadable cost themselves only.
+    async fn posts<'r>(
+        &self,
+        records: impl Iterator<Item = Option<&'r Record>>,
+        outcome: &mut Outcome,
+    ) -> Result<Vec<Option<Post>>, PublishError> {
+        let records: Vec<Option<&Record>> = records.collect();
+        let place =
+            |record: &&Record| Some(PostAt { path: PostPath::parse(&record.path)?, is_ours: record.feed.is_some() });
+        let places = records.iter().map(|record| record.as_ref().and_then(place)).collect();
+        let mut posts = self.archive.read_many(places).await?;
+        for (record, post) in records.into_iter().zip(&mut posts) {
+            let Some(record) = record else { continue };
+            match post {
+                // Another maker's post may have no date of its own.
+                Some(post) => post.date = record.date,
+                // What is the matter with it?
+                None => *post = self.post(record, outcome).await?,
+            }
+        }
+        Ok(posts)
     }
 
     /// A post that is gone or unreadable costs itself only.

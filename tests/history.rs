@@ -237,7 +237,39 @@ fn a_reader_that_looks_once_a_day_misses_none_of_a_thousand() {
             }
         }
     }
-    assert_eq!(seen, all_ids(0..3750));
+    // What the feed had before it was first read has to be walked to.
+    assert!(seen.is_superset(&all_ids(250..3750)) && seen.is_subset(&all_ids(0..3750)));
+}
+
+#[test]
+fn what_a_feed_had_before_it_was_first_read_is_in_the_history_and_not_in_the_window() {
+    let house = House::new();
+    house.config(
+        "feeds: [{ id: a, name: A, url: '{server}/a' }, { id: b, name: B, url: '{server}/b' }]\n\
+         topics: [{ id: all, limit: 5 }]",
+    );
+    house.serves("/a", entries(0..230));
+    house.run(["poll", "a"]).success();
+    let shown = |house: &House| walk(house, "all")[0].titles.len();
+    assert!((30..=35).contains(&shown(&house)), "30 that are not sealed, and the newest");
+    // What comes later is shown, and what a feed that joins has is not.
+    house.serves("/a", entries(200..300)).serves("/b", entries(300..600));
+    house.run(["poll", "a"]).success();
+    house.run(["poll", "b"]).success();
+    let documents = walk(&house, "all");
+    assert_eq!(ids(&documents), all_ids(0..600));
+    assert!(ids(&documents[..1]).is_superset(&all_ids(230..300)));
+    assert!((70..=75).contains(&shown(&house)), "{}", shown(&house));
+    // A revision is news of whatever it revises.
+    house.serves("/b", rss(&(300..310).map(|n| entry(n, &format!("T{n} changed"))).collect::<String>()));
+    house.run(["poll", "b"]).summary("1 read (10 revised)").success();
+    let before = house.read("data/public/all/atom.xml");
+    assert_eq!(before.matches(" changed</title>").count(), 10);
+    // It follows from the archive alone.
+    std::fs::remove_dir_all(house.path("data/index")).expect("removed");
+    std::fs::remove_dir_all(house.path("data/public")).expect("removed");
+    house.run(["publish"]).success();
+    assert_eq!(house.read("data/public/all/atom.xml"), before);
 }
 
 #[test]

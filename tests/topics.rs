@@ -29,7 +29,7 @@ fn words_feeds_and_limits_select() {
     assert_eq!(titles(&house, "all"), ["Rust b", "用Rust写", "trust", "Rust 1"]);
     assert_eq!(titles(&house, "rust"), ["Rust b", "用Rust写", "Rust 1"]);
     assert_eq!(titles(&house, "only-a"), ["用Rust写"]);
-    // What arrived within two days is shown, whatever the limit.
+    // What is not sealed yet is shown, whatever the limit.
     assert_eq!(titles(&house, "two"), titles(&house, "all"));
     assert_eq!(titles(&house, "tags"), ["Rust b"]);
 }

@@ -88,25 +88,46 @@ fn finished(html: &str) -> String {
 
 /// A body as it is published: made safe again, because a post may have been edited, with absolute
 /// addresses, lazy pictures made real, players as links, and neither pixels nor widgets.
-pub fn published(html: &str, base: Option<&Url>) -> String {
-    let safe = body(html, base, &Cuts::none());
+pub fn published<'a>(html: &'a str, base: Option<&Url>) -> Cow<'a, str> {
+    let safe = if is_kept(html) { Cow::Borrowed(html) } else { Cow::Owned(body(html, base, &Cuts::none())) };
     let made = match published::readable(&safe, base) {
         Cow::Borrowed(_) => return safe,
         Cow::Owned(made) => made,
     };
     let line = made.trim_ascii();
     // addresses that became longer can pass a bound of the scan
-    if is_clean(line) { line.to_owned() } else { sanitised(line, base).replace('{', allow::BRACE) }
+    let is_whole = line.len() == made.len();
+    match is_clean(line) {
+        true if is_whole => Cow::Owned(made),
+        true => Cow::Owned(line.to_owned()),
+        false => Cow::Owned(sanitised(line, base).replace('{', allow::BRACE)),
+    }
+}
+
+/// True of what `body` would give back byte for byte: that is what it made before, unless somebody edited it.
+fn is_kept(html: &str) -> bool {
+    memchr::memchr3(b'\n', b'\r', b'{', html.as_bytes()).is_none()
+        && html.trim_ascii().len() == html.len()
+        && matches!(legal(html), Cow::Borrowed(_))
+        && is_clean(html)
 }
 
 /// The body of a post as it is published, with what only its enclosures know: the picture of a video,
 /// and something to open where there is no text.
-pub fn for_readers(post: &Post, base: Option<&Url>) -> String {
+pub fn for_readers<'a>(post: &'a Post, base: Option<&Url>) -> Cow<'a, str> {
     let body = published(&post.body, base);
     match published::complement(post, &body) {
-        Some(whole) => published(&whole, base),
+        Some(whole) => Cow::Owned(published(&whole, base).into_owned()),
         None => body,
     }
+}
+
+/// A beginning of a clean body, some of its bytes long, whose plain text is the beginning of the body's; the body itself
+/// where it is not longer or has no tag to cut at.
+pub fn beginning(html: &str, length: usize) -> &str {
+    let head = html.as_bytes().get(..length);
+    let cut = head.and_then(|head| memchr::memrchr(b'<', head)).filter(|at| *at > 0);
+    cut.map_or(html, |at| &html[..at])
 }
 
 /// The clean body with the relative addresses that mean another place under `base` (`xml:base`) than

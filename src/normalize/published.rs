@@ -12,7 +12,7 @@ use std::borrow::Cow;
 
 use url::Url;
 
-use super::{allow, text};
+use super::{allow, html, text};
 use crate::model::{Enclosure, Post};
 use picture::{Picture, absolute, is_absolute, make_real};
 use player::Player;
@@ -295,7 +295,7 @@ pub(super) fn complement(post: &Post, body: &str) -> Option<String> {
     if let Some(player) = video.filter(|player| player.picture.is_some()) {
         return Some(format!("<p>{}</p>{body}", player.html()));
     }
-    if !text::plain(body).is_empty() {
+    if !text::plain(html::beginning(body, 512)).is_empty() || !text::plain(body).is_empty() {
         return None;
     }
     let shown: String = post.enclosures.iter().filter(|enclosure| !is_tracker(&enclosure.url)).map(shown).collect();

@@ -41,8 +41,8 @@ pub fn atom(channel: &Channel, entries: &[Published], deleted: &[Deleted]) -> Ve
         namespaces,
         ..Default::default()
     };
-    let document = with_languages(written(&feed, 1), entries);
-    with_extensions(document, &deleted.iter().map(tombstone).collect::<String>())
+    let document = written(&feed, 1, size(entries));
+    completed(document, entries, &deleted.iter().map(tombstone).collect::<String>())
 }
 
 /// A sealed document of a topic's history.
@@ -62,15 +62,22 @@ pub fn sealed(facts: &Sealed, entries: &[Published], deleted: &[Deleted]) -> Vec
         ..Default::default()
     };
     let tombstones = sorted(deleted.iter().map(tombstone));
-    let document = with_languages(written(&feed, 3), entries);
-    with_extensions(document, &format!("\n <fh:archive/>{tombstones}"))
+    let document = written(&feed, 3, size(entries));
+    completed(document, entries, &format!("\n <fh:archive/>{tombstones}"))
 }
 
-/// A document that lies so many folders below the root.
-fn written(feed: &xml::Feed, depth: usize) -> Vec<u8> {
+/// About how long a document of these entries becomes, so that it need not be moved while it grows.
+fn size(entries: &[Published]) -> usize {
+    entries.iter().map(|entry| 2048 + entry.post.body.len() * 5 / 4).sum()
+}
+
+/// A document that lies so many folders below the root, and will be about so long.
+fn written(feed: &xml::Feed, depth: usize, size: usize) -> Vec<u8> {
     let config = xml::WriteConfig { write_document_declaration: false, indent_size: Some(1) };
+    let mut head = super::xml_head(depth);
+    head.reserve(size);
     // Writing into memory cannot fail.
-    let mut bytes = feed.write_with_config(super::xml_head(depth), config).unwrap_or_default();
+    let mut bytes = feed.write_with_config(head, config).unwrap_or_default();
     bytes.push(b'\n');
     bytes
 }
@@ -78,34 +85,30 @@ fn written(feed: &xml::Feed, depth: usize) -> Vec<u8> {
 /// What an entry begins with. No text of a feed can look like it: `<` is escaped there.
 pub(super) const ENTRY: &[u8] = b"\n <entry";
 
-/// Gives each entry its `xml:lang`, which `atom_syndication` has for feeds only.
-fn with_languages(document: Vec<u8>, entries: &[Published]) -> Vec<u8> {
-    if entries.iter().all(|entry| entry.post.lang.is_none()) {
+/// Gives each entry its `xml:lang`, which `atom_syndication` has for feeds only, and puts extensions before the first
+/// entry: RFC 4287's schema has entries last, and `atom_syndication` writes extensions behind them.
+fn completed(document: Vec<u8>, entries: &[Published], extensions: &str) -> Vec<u8> {
+    if extensions.is_empty() && entries.iter().all(|entry| entry.post.lang.is_none()) {
         return document;
     }
-    let mut out = Vec::with_capacity(document.len() + 20 * entries.len());
+    let mut out = Vec::with_capacity(document.len() + extensions.len() + 32 * entries.len());
     let mut copied = 0;
+    let mut put = |at: usize, more: &[u8]| {
+        out.extend_from_slice(&document[copied..at]);
+        out.extend_from_slice(more);
+        copied = at;
+    };
+    let first = memchr::memmem::find(&document, ENTRY);
+    if let Some(at) = first.or_else(|| memchr::memmem::rfind(&document, b"\n</feed>")) {
+        put(at, extensions.as_bytes());
+    }
     for (at, entry) in memchr::memmem::find_iter(&document, ENTRY).zip(entries) {
         if let Some(language) = entry.language() {
-            let end = at + ENTRY.len();
-            out.extend_from_slice(&document[copied..end]);
-            out.extend_from_slice(format!(" xml:lang=\"{language}\"").as_bytes());
-            copied = end;
+            put(at + ENTRY.len(), format!(" xml:lang=\"{language}\"").as_bytes());
         }
     }
-    out.extend_from_slice(&document[copied..]);
+    put(document.len(), b"");
     out
-}
-
-/// Puts extensions before the first entry: RFC 4287's schema has entries last, and atom_syndication
-/// writes extensions behind them.
-fn with_extensions(document: Vec<u8>, extensions: &str) -> Vec<u8> {
-    if extensions.is_empty() {
-        return document;
-    }
-    let first = memchr::memmem::find(&document, ENTRY);
-    let Some(at) = first.or_else(|| memchr::memmem::rfind(&document, b"\n</feed>")) else { return document };
-    [&document[..at], extensions.as_bytes(), &document[at..]].concat()
 }
 
 fn entry(published: &Published) -> xml::Entry {

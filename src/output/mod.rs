@@ -15,7 +15,7 @@ use crate::normalize;
 
 pub use atom::{alarms, atom, sealed};
 pub use diff::difference;
-pub use excerpt::excerpt;
+pub use excerpt::{excerpt, excerpt_of_start};
 pub use history::{Sealed, struck};
 pub use json::json;
 pub use opml::{Outline, opml};

@@ -4,6 +4,7 @@ mod foreign;
 mod front;
 mod name;
 mod read;
+mod strict;
 mod write;
 
 use crate::identity::canonical_url;

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::de::{Deserialize, Deserializer, EnumAccess, MapAccess, SeqAccess, VariantAccess, Visitor};
 use serde_yaml::{Mapping, Value};
 
-use super::key_of_link;
+use super::{key_of_link, strict};
 use crate::model::{Enclosure, EntryKey, Post, Timestamp};
 
 /// Why a file cannot be read as a post.
@@ -30,6 +30,14 @@ pub enum PostError {
 
 /// Reads the text of a post file.
 pub fn from_text(text: &str) -> Result<Post, PostError> {
+    match strict::read(text) {
+        Some((post, rest)) => Ok(Post { body: body(rest).to_owned(), ..post }),
+        None => by_yaml(text),
+    }
+}
+
+/// The same for front matter in any words.
+pub(super) fn by_yaml(text: &str) -> Result<Post, PostError> {
     let (front, rest) = split(text).ok_or(PostError::NoFrontMatter)?;
     let front: Mapping = serde_yaml::from_str(front).map_err(|e| PostError::Yaml(e.to_string()))?;
     let from = string(&front, "from").unwrap_or_default();
@@ -60,7 +68,7 @@ fn split(text: &str) -> Option<(&str, &str)> {
 
 /// What stands between the `<div>` and `</div>` lines of the writer.
 fn body(rest: &str) -> &str {
-    let start = rest.find("\n<div>\n").map_or(0, |at| at + "\n<div>\n".len());
+    let start = memchr::memmem::find(rest.as_bytes(), b"\n<div>\n").map_or(0, |at| at + "\n<div>\n".len());
     let inner = &rest[start..];
     let inner = inner.strip_suffix('\n').unwrap_or(inner);
     inner.strip_suffix("</div>").map_or(inner, |inner| inner.strip_suffix('\n').unwrap_or(inner))

@@ -76,7 +76,7 @@ fn scalar(text: &str) -> String {
 const RESERVED: &[&str] = &["true", "false", "yes", "no", "on", "off", "y", "n", "null", "nil", "none"];
 
 /// True when YAML 1.1 (Jekyll) and 1.2 (serde_yaml) both read the bare text as this very string.
-fn is_plain(text: &str, in_list: bool) -> bool {
+pub(super) fn is_plain(text: &str, in_list: bool) -> bool {
     let Some(first) = text.chars().next() else { return false };
     // Without a letter from outside ASCII a leading digit may begin a number, a date or a time.
     let starts =
@@ -111,7 +111,7 @@ fn quoted(text: &str) -> String {
 }
 
 /// Controls, line separators, bidi controls, byte order marks, noncharacters.
-fn must_escape(c: char) -> bool {
+pub(super) fn must_escape(c: char) -> bool {
     c.is_control()
         || matches!(u32::from(c), 0x2028..=0x202E | 0x2066..=0x2069 | 0x200E | 0x200F | 0x061C | 0xFEFF | 0xFFF9..=0xFFFB)
         || u32::from(c) & 0xFFFE == 0xFFFE

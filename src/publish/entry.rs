@@ -1,8 +1,11 @@
 //! A post to what feeds say of it.
 
+use std::borrow::Cow;
+
 use url::Url;
 
-use crate::archive::{SiteFacts, SourceLine};
+use super::facts::Facts;
+use crate::archive::SiteFacts;
 use crate::model::{EntryKey, Found, Post, Publish, Timestamp};
 use crate::normalize::{html, plain};
 use crate::output::{self, Published, SourceFacts};
@@ -13,18 +16,20 @@ pub(super) fn published(
     shown: Publish,
     change: Option<String>,
     found: &Found,
-    facts: &SiteFacts,
-    sources: &[SourceLine],
+    facts: &Facts<'_>,
 ) -> Published {
     let record = &found.record;
-    let source = record.feed.as_ref().and_then(|feed| source_facts(sources, facts, feed.as_str(), record.seen));
+    let source = record.feed.as_ref().and_then(|feed| source_facts(facts, feed.as_str(), record.seen));
     // A post may have been edited since it was written; what leaves is made safe again.
-    post.body = html::for_readers(&post, base(&post, source.as_ref()).as_ref());
+    if let Cow::Owned(body) = html::for_readers(&post, base(&post, source.as_ref()).as_ref()) {
+        post.body = body;
+    }
+    let facts = facts.site;
     if post.author.trim().is_empty() {
         // RFC 4287 section 4.1.2 wants an author; another maker's post may name none.
         post.author = post.categories.first().cloned().unwrap_or_else(|| facts.tag_authority.clone());
     }
-    let excerpt = if shown == Publish::Link { String::new() } else { output::excerpt(&plain(&post.body)) };
+    let excerpt = if shown == Publish::Link { String::new() } else { excerpt(&post.body) };
     if let Some(change) = change {
         post.body.insert_str(0, &change);
     }
@@ -46,6 +51,18 @@ pub(super) fn published(
     }
 }
 
+/// The excerpt of a clean body, of which the beginning mostly is enough.
+fn excerpt(body: &str) -> String {
+    let mut length = 2048;
+    while length < body.len() {
+        if let Some(excerpt) = output::excerpt_of_start(&plain(html::beginning(body, length))) {
+            return excerpt;
+        }
+        length *= 4;
+    }
+    output::excerpt(&plain(body))
+}
+
 /// Where relative addresses begin: at the entry's page; where it has none, at its source.
 fn base(post: &Post, source: Option<&SourceFacts>) -> Option<Url> {
     let of_source = || source.into_iter().flat_map(|source| [&source.link, &source.url]).flatten().map(String::as_str);
@@ -53,11 +70,12 @@ fn base(post: &Post, source: Option<&SourceFacts>) -> Option<Url> {
 }
 
 /// What the source said about itself when the entry arrived.
-fn source_facts(sources: &[SourceLine], facts: &SiteFacts, feed: &str, seen: Timestamp) -> Option<SourceFacts> {
-    let of_feed = || sources.iter().filter(|line| line.feed == feed);
-    let line = of_feed().rfind(|line| line.seen <= seen).or_else(|| of_feed().next())?.clone();
+fn source_facts(facts: &Facts<'_>, feed: &str, seen: Timestamp) -> Option<SourceFacts> {
+    let of_feed = facts.sources(feed);
+    let line = of_feed.iter().rfind(|line| line.seen <= seen).or_else(|| of_feed.first())?;
+    let line = (*line).clone();
     Some(SourceFacts {
-        id: line.id.or_else(|| line.url.clone()).unwrap_or_else(|| tag(facts, &format!("source/{feed}"))),
+        id: line.id.or_else(|| line.url.clone()).unwrap_or_else(|| tag(facts.site, &format!("source/{feed}"))),
         title: line.title.unwrap_or(line.name),
         url: line.url,
         link: line.link,
@@ -74,4 +92,19 @@ pub(super) fn id(facts: &SiteFacts, key: EntryKey) -> String {
 /// A `tag:` URI (RFC 4151); authority and day never change once the archive exists.
 pub(super) fn tag(facts: &SiteFacts, specific: &str) -> String {
     format!("tag:{},{}:{specific}", facts.tag_authority, facts.tag_date)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_beginning_of_a_body_has_its_excerpt() {
+        let bold = "<p>a <b>wo</b>rd&amp;more &lt;x&gt; 字</p>";
+        for body in [String::new(), "text".repeat(3000), "<p></p>".repeat(3000), bold.repeat(400), bold.repeat(3)] {
+            for body in [format!("{}{body}", "<br>".repeat(600)), format!("{body}<p>end</p>"), body] {
+                assert_eq!(excerpt(&body), output::excerpt(&plain(&body)), "{body}");
+            }
+        }
+    }
 }

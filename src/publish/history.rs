@@ -2,13 +2,14 @@
 
 use std::collections::{BTreeMap, HashMap};
 
+use super::facts::Facts;
 use super::{Outcome, PublishError, Publisher, entry};
-use crate::archive::{Archive, Line, Op, SiteFacts, SourceLine};
+use crate::archive::{Archive, Line, Op};
 use crate::history::{self, History, Version};
 use crate::index::{Index, Takedown};
 use crate::maintain::look;
-use crate::model::{EntryKey, Format, Found, LedgerPosition, Post, Timestamp, Topic, TopicId};
-use crate::output::{self, Deleted, Published};
+use crate::model::{EntryKey, Format, Found, LedgerPosition, Post, Record, Timestamp, Topic, TopicId};
+use crate::output::{self, Deleted};
 use crate::site::Replaced;
 use crate::topic::{self, Matcher};
 
@@ -19,12 +20,6 @@ pub(super) struct Going<'a> {
     pub(super) history: History,
     /// Entries that were taken down out of the topic.
     forgotten: HashMap<EntryKey, Takedown>,
-}
-
-/// What sealing needs of the archive.
-pub(super) struct Facts<'a> {
-    pub(super) site: &'a SiteFacts,
-    pub(super) sources: &'a [SourceLine],
 }
 
 impl Going<'_> {
@@ -119,7 +114,8 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
         let lines: Vec<&Line> =
             lines.iter().filter(|line| matches!(line.op, Op::Add | Op::Revise | Op::Import)).collect();
         let found = self.index.by_keys(lines.iter().map(|line| line.key).collect()).await?;
-        let former = self.former_members(&lines, &found, group, outcome).await?;
+        let former = self.former_members(&lines, &found, group, facts, outcome).await?;
+        let known = found.iter().flatten().map(|found| (found.key, found)).collect();
         for going in group {
             let current = self.members(going.topic, &found).await?;
             for (place, line) in lines.iter().enumerate() {
@@ -129,8 +125,8 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
                     (Some(_), Some(topics)) => topics.contains(&going.topic.id),
                 };
                 if belongs {
-                    going.history.take(version(line));
-                    self.seal(going, facts, outcome).await?;
+                    going.history.take(facts.version(line));
+                    self.seal(going, &known, facts, outcome).await?;
                 }
             }
         }
@@ -151,6 +147,7 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
         lines: &[&Line],
         found: &[Option<Found>],
         group: &[&mut Going<'_>],
+        facts: &Facts<'_>,
         outcome: &mut Outcome,
     ) -> Result<HashMap<usize, Vec<TopicId>>, PublishError> {
         let matcher = Matcher::new(group.iter().map(|going| going.topic));
@@ -159,7 +156,7 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
             let Some(found) = found.as_ref().filter(|found| found.record.revisions > line.rev.unwrap_or(0)) else {
                 continue;
             };
-            let Some(post) = self.post_of(found, version(line), outcome).await? else { continue };
+            let Some(post) = self.post_of(found, facts.version(line), outcome).await? else { continue };
             let owner = found.record.feed.clone().or_else(|| look::owner(&post, self.config));
             let belongs = group.iter().zip(matcher.belongs(&post, owner.as_ref()));
             let topics = belongs.filter(|(_, (_, belongs))| *belongs).map(|(going, _)| going.topic.id.clone());
@@ -183,14 +180,30 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
         self.post(&found.record, outcome).await
     }
 
-    /// Writes the documents for which there are enough versions.
-    async fn seal(&self, going: &mut Going<'_>, facts: &Facts<'_>, outcome: &mut Outcome) -> Result<(), PublishError> {
+    /// Writes the documents for which there are enough versions. `known` is what the index says of the latest lines.
+    async fn seal(
+        &self,
+        going: &mut Going<'_>,
+        known: &HashMap<EntryKey, &Found>,
+        facts: &Facts<'_>,
+        outcome: &mut Outcome,
+    ) -> Result<(), PublishError> {
         while let Some(versions) = going.history.full().map(<[Version]>::to_vec) {
-            let (mut entries, mut deleted) = (Vec::new(), BTreeMap::new());
-            let found = self.index.by_keys(versions.iter().map(|version| version.key).collect()).await?;
-            for (version, found) in versions.iter().zip(found) {
-                if let Some(found) = found {
-                    entries.extend(self.version(found, *version, facts, outcome).await?);
+            let (mut entries, mut deleted) = (Vec::with_capacity(versions.len()), BTreeMap::new());
+            let mut found: Vec<Option<Found>> = versions.iter().map(|v| known.get(&v.key).copied().cloned()).collect();
+            if found.iter().any(Option::is_none) {
+                found = self.index.by_keys(versions.iter().map(|version| version.key).collect()).await?;
+            }
+            let latest = versions.iter().zip(&found).map(|(version, found)| latest(*version, found.as_ref()));
+            let latest = self.posts(latest, outcome).await?;
+            for ((version, found), post) in versions.iter().zip(found).zip(latest) {
+                if let Some(mut found) = found {
+                    let post = match post {
+                        Some(post) => Some(post),
+                        None => self.post_of(&found, *version, outcome).await?,
+                    };
+                    found.record.revised = (version.rev > 0).then_some(version.seen);
+                    entries.extend(post.map(|post| self.entry(post, None, &found, facts)));
                 } else if let Some(takedown) = going.forgotten.get(&version.key) {
                     let gone = told(takedown, facts);
                     deleted.insert(gone.id.clone(), gone);
@@ -205,19 +218,6 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
             going.history.seal();
         }
         Ok(())
-    }
-
-    /// An entry as it is published in a version.
-    async fn version(
-        &self,
-        mut found: Found,
-        version: Version,
-        facts: &Facts<'_>,
-        outcome: &mut Outcome,
-    ) -> Result<Option<Published>, PublishError> {
-        let Some(post) = self.post_of(&found, version, outcome).await? else { return Ok(None) };
-        found.record.revised = (version.rev > 0).then_some(version.seen);
-        Ok(Some(self.entry(post, None, &found, facts)))
     }
 
     /// What a sealed document says of itself: nothing that the operator may change later.
@@ -272,13 +272,9 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
     }
 }
 
-fn version(line: &Line) -> Version {
-    Version {
-        key: line.key,
-        rev: line.rev.unwrap_or(0),
-        seen: Timestamp::from_millis(line.seen.millis()),
-        is_news: line.op != Op::Import,
-    }
+/// The record of an entry whose version is its latest.
+fn latest(version: Version, found: Option<&Found>) -> Option<&Record> {
+    found.map(|found| &found.record).filter(|record| record.revisions <= version.rev)
 }
 
 /// A takedown as readers are told of it.

@@ -5,7 +5,7 @@ use std::collections::hash_map::Entry;
 use std::collections::{BTreeSet, HashMap};
 
 use super::history::Going;
-use super::{Outcome, PublishError, Publisher};
+use super::{Outcome, PART, PublishError, Publisher};
 use crate::archive::Archive;
 use crate::index::Index;
 use crate::maintain::look;
@@ -70,9 +70,14 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
         outcome: &mut Outcome,
     ) -> Result<Vec<Selected>, PublishError> {
         let mut selected = Vec::with_capacity(window.shown.len());
+        let unread = window.shown.iter().map(|shown| &newest[shown.at]).filter(|found| !posts.contains_key(&found.key));
+        let unread: Vec<&Found> = unread.collect();
+        for part in unread.chunks(PART) {
+            let read = self.posts(part.iter().map(|found| Some(&found.record)), outcome).await?;
+            posts.extend(part.iter().map(|found| found.key).zip(read));
+        }
         for shown in window.shown {
             let found = &newest[shown.at];
-            self.fetch(found, &mut posts, outcome).await?;
             let Some(post) = posts.remove(&found.key).flatten() else { continue };
             let others = shown.related.iter().filter_map(|at| posts.get(&newest[*at].key)?.as_ref());
             let related = others.filter(|other| !other.from.is_empty());

@@ -12,7 +12,7 @@ fn base() -> Option<Url> {
 /// What readers get of an entry: the post is made first, as it is kept.
 fn out(received: &str) -> String {
     let post = body(received, base().as_ref(), &Cuts::none());
-    let out = published(&post, base().as_ref());
+    let out = published(&post, base().as_ref()).into_owned();
     assert!(is_clean(&out), "{out}");
     assert_eq!(published(&out, base().as_ref()), out, "not final");
     out
@@ -265,7 +265,7 @@ fn videos_and_episodes_have_something_to_open() {
         (post("https://c.org/1", "<p>notes</p>", &[(episode, "audio/mpeg")]), "<p>notes</p>".into()),
         (post("https://c.org/1", "", &[]), String::new()),
     ] {
-        let made = for_readers(&post, base().as_ref());
+        let made = for_readers(&post, base().as_ref()).into_owned();
         assert_eq!(made, readers);
         assert!(is_clean(&made));
         assert_eq!(for_readers(&Post { body: made.clone(), ..post }, base().as_ref()), made, "not final");

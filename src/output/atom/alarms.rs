@@ -31,7 +31,7 @@ pub fn alarms(station: &Station, feeds: &[FeedStatus], now: Timestamp) -> Vec<u8
         entries,
         ..Default::default()
     };
-    written(&feed, 0)
+    written(&feed, 0, 0)
 }
 
 fn entry(station: &Station, feed: &FeedStatus, alarm: &Alarm) -> xml::Entry {
