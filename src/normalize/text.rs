@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use memchr::memchr;
+
 use super::soup::{Token, Tokens};
 
 /// The text without the characters that must not get further: what XML 1.0 forbids, other control
@@ -67,54 +69,115 @@ pub(super) fn is_legal(c: char) -> bool {
 
 /// Plain text: no tags, no scripts and style sheets, character references decoded, every run of white
 /// space one blank. The end of a block and `<br>` count as white space.
+///
+/// Fingerprints that are kept for ever are made of it: what it gives for a text never changes.
 pub fn plain(html: &str) -> String {
-    let mut text = String::with_capacity(html.len());
+    let mut words = Words { out: String::with_capacity(html.len()), is_apart: false };
+    let mut decoded = String::new();
     for token in Tokens::new(html) {
         match token {
-            Token::Text(part) => decode_to(part, Place::Text, &mut text),
-            Token::Start(tag) | Token::End(tag) if !is_inline(tag.name) => text.push(' '),
+            Token::Text(mut rest) => {
+                while let Some(at) = memchr(b'&', rest.as_bytes()) {
+                    words.push(&rest[..at]);
+                    decoded.clear();
+                    rest = reference_to(&rest[at + 1..], Place::Text, &mut decoded);
+                    words.push(&decoded);
+                }
+                words.push(rest);
+            }
+            Token::Start(tag) | Token::End(tag) if !is_inline(tag.name) => words.is_apart = true,
             _ => {}
         }
     }
-    let text = legal(&text);
-    let mut out = String::with_capacity(text.len());
-    for word in words(&text) {
-        if !out.is_empty() {
-            out.push(' ');
-        }
-        out.push_str(word);
-    }
-    out
+    words.out
 }
 
-/// The parts between white space; like `split_whitespace`, but it looks only at characters that
-/// may be white space.
-fn words(text: &str) -> impl Iterator<Item = &str> {
-    let mut rest = text;
-    std::iter::from_fn(move || {
-        rest = rest.trim_start();
-        let end = next_blank(rest);
-        let (word, after) = rest.split_at(end);
-        rest = after;
-        (!word.is_empty()).then_some(word)
-    })
+/// Legal text with one blank between words, written piece by piece.
+struct Words {
+    out: String,
+    /// White space came since the last word.
+    is_apart: bool,
 }
 
-/// Where the first white space is, or the end.
-fn next_blank(text: &str) -> usize {
-    let bytes = text.as_bytes();
-    let mut from = 0;
-    // All white space begins with one of these bytes.
-    let may_be = |b: &u8| *b <= b' ' || matches!(*b, 0xC2 | 0xE1 | 0xE2 | 0xE3);
-    while let Some(at) = bytes[from..].iter().position(may_be) {
-        let at = from + at;
-        match text[at..].chars().next() {
-            Some(c) if !c.is_whitespace() => from = at + c.len_utf8(),
-            _ => return at,
+impl Words {
+    fn push(&mut self, text: &str) {
+        let bytes = text.as_bytes();
+        // What begins here is not written yet; it is legal, and has no white space but single blanks.
+        let mut from = 0;
+        let mut at = 0;
+        while at < bytes.len() {
+            let window = bytes[at..].first_chunk::<NEAR>();
+            if window.is_some_and(|window| !may_need_care(window)) {
+                at += NEAR - 2;
+                continue;
+            }
+            let to = bytes.len().min(at + NEAR - 2);
+            while at < to {
+                let byte = bytes[at];
+                if !BEGINS_ODD[usize::from(byte)] || byte == b' ' && bytes.get(at + 1) != Some(&b' ') {
+                    at += 1;
+                    continue;
+                }
+                let Some(c) = text[at..].chars().next() else { break };
+                let is_line = matches!(c, '\u{85}' | '\u{2028}' | '\u{2029}');
+                let is_blank = is_line || is_legal(c) && c.is_whitespace();
+                if is_blank || !is_legal(c) {
+                    self.write(&text[from..at]);
+                    self.is_apart |= is_blank;
+                    from = at + c.len_utf8();
+                }
+                at += c.len_utf8();
+            }
         }
+        self.write(&text[from..]);
     }
-    bytes.len()
+
+    /// Writes what has no white space but single blanks.
+    fn write(&mut self, text: &str) {
+        let inner = text.strip_prefix(' ').unwrap_or(text);
+        self.is_apart |= inner.len() < text.len();
+        if inner.is_empty() {
+            return;
+        }
+        if self.is_apart && !self.out.is_empty() {
+            self.out.push(' ');
+        }
+        let words = inner.strip_suffix(' ').unwrap_or(inner);
+        self.out.push_str(words);
+        self.is_apart = words.len() < inner.len();
+    }
 }
+
+/// Bytes that are looked at together, of which two belong to the next ones too.
+const NEAR: usize = 34;
+
+/// May hold the beginning of a character that is not legal or is white space, other than a blank alone,
+/// by its first three bytes. Without a branch, so that it becomes vector code.
+fn may_need_care(bytes: &[u8; NEAR]) -> bool {
+    let mut care = false;
+    for at in 0..NEAR - 2 {
+        let (a, b, c) = (bytes[at], bytes[at + 1], bytes[at + 2]);
+        let control = (a < 0x20) | (a == 0x7F) | (a == b' ') & (b == b' ') | (a == 0xC2) & (b <= 0xA0);
+        // U+1680; U+2000 to U+200A, U+2028 to U+202F; U+205F, U+2066 to U+2069; U+3000
+        let blank = (a == 0xE1) & (b == 0x9A) | (a == 0xE3) & (b == 0x80) & (c == 0x80);
+        let order = (b == 0x80) & ((c <= 0x8A) | (0xA8..=0xAF).contains(&c)) | (b == 0x81) & (c >= 0x9F);
+        let none = (b == 0xB7) | (b == 0xBB) | (b == 0xBF);
+        let last = (b & 0x0F == 0x0F) & (c == 0xBF);
+        care |= control | blank | (a == 0xE2) & order | (a == 0xEF) & none | (a >= 0xF0) & last;
+    }
+    care
+}
+
+/// First bytes of characters that may be illegal or white space.
+const BEGINS_ODD: [bool; 256] = {
+    let mut odd = [false; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        odd[byte] = matches!(byte, 0..=0x20 | 0x7F | 0xC2 | 0xE1 | 0xE2 | 0xE3 | 0xEF | 0xF0..=0xF4);
+        byte += 1;
+    }
+    odd
+};
 
 /// Elements whose tags do not part words. Unknown ones are blocks: a blank too many is better than
 /// two words glued together.
@@ -183,12 +246,16 @@ pub(super) fn value(text: &str) -> Cow<'_, str> {
 
 fn decode_to(text: &str, place: Place, out: &mut String) {
     let mut rest = text;
-    while let Some(at) = rest.find('&') {
+    while let Some(at) = memchr(b'&', rest.as_bytes()) {
         out.push_str(&rest[..at]);
-        let reference = &rest[at + 1..];
-        rest = if reference.starts_with('#') { numeric_to(reference, out) } else { named_to(reference, place, out) };
+        rest = reference_to(&rest[at + 1..], place, out);
     }
     out.push_str(rest);
+}
+
+/// Writes what the reference stands for that begins here, behind its `&`; what follows it is left.
+fn reference_to<'a>(reference: &'a str, place: Place, out: &mut String) -> &'a str {
+    if reference.starts_with('#') { numeric_to(reference, out) } else { named_to(reference, place, out) }
 }
 
 fn numeric_to<'a>(reference: &'a str, out: &mut String) -> &'a str {
@@ -291,6 +358,19 @@ fn named_to<'a>(reference: &'a str, place: Place, out: &mut String) -> &'a str {
 }
 
 fn name_to(name: &str, out: &mut String) -> bool {
+    // Looking them up means asking for memory twice, and these are nearly all there are.
+    let common = match name {
+        "amp" => '&',
+        "lt" => '<',
+        "gt" => '>',
+        "quot" => '"',
+        "nbsp" => '\u{a0}',
+        _ => '\0',
+    };
+    if common != '\0' {
+        out.push(common);
+        return true;
+    }
     let whole = format!("&{name};");
     let decoded = html_escape::decode_html_entities(&whole);
     let known = decoded != whole;
@@ -339,9 +419,33 @@ mod tests {
         #[test]
         fn fast_scans_find_what_slow_ones_find(text in ODD) {
             prop_assert_eq!(all_legal(&text), text.chars().all(is_legal));
-            prop_assert_eq!(words(&text).collect::<Vec<_>>(), text.split_whitespace().collect::<Vec<_>>());
+        }
+
+        #[test]
+        fn plain_text_is_what_its_steps_give(html in SOUP, from in 0..40_usize) {
+            // at every distance from the bounds of what is looked at together
+            for html in [format!("{}{html}", "a".repeat(from)), format!("{}{html}{html}", "文".repeat(from))] {
+                prop_assert_eq!(plain(&html), plain_by_steps(&html), "{}", html);
+            }
         }
     }
+
+    /// Plain text as it was first made, step by step; fingerprints of then are still compared.
+    fn plain_by_steps(html: &str) -> String {
+        let mut text = String::new();
+        for token in Tokens::new(html) {
+            match token {
+                Token::Text(part) => decode_to(part, Place::Text, &mut text),
+                Token::Start(tag) | Token::End(tag) if !is_inline(tag.name) => text.push(' '),
+                _ => {}
+            }
+        }
+        let words: Vec<String> = legal(&text).split_whitespace().map(str::to_owned).collect();
+        words.join(" ")
+    }
+
+    /// Such texts with markup and references among them.
+    const SOUP: &str = "(([a文，“ \\t\n]{0,40}[\u{b}\u{1f}\u{7f}\u{85}\u{9f}\u{a0}\u{ad}\u{1680}\u{2000}\u{2008}\u{200a}\u{200b}\u{200f}\u{2027}\u{2028}\u{202e}\u{202f}\u{205f}\u{2060}\u{2065}\u{2066}\u{206a}\u{3000}\u{3001}\u{fdd0}\u{feff}\u{fffd}\u{fffe}\u{1f3fe}\u{1fffe}é😀 ]{0,3})|</?(p|b|br/|script|td|i a=\"b > c\")>|&(amp|lt|nbsp|#160|#8232|#12288|#x202e|#9|hellip|nosuch|copy|#55357|#)[; x]){0,12}";
 
     /// Texts of characters from the borders of what is legal and what is white space.
     const ODD: &str = "([a文，“ ]{0,70}[\\t\\n\u{1f}\u{7f}\u{85}\u{9f}\u{a0}\u{ad}\u{1680}\u{2000}\u{2008}\u{200f}\u{2027}\u{2028}\u{202e}\u{202f}\u{205f}\u{2065}\u{2066}\u{2069}\u{206a}\u{3000}\u{3001}\u{fd3f}\u{fdcf}\u{fdd0}\u{fdef}\u{fdf0}\u{fefe}\u{feff}\u{ff00}\u{fffd}\u{fffe}\u{1f3fe}\u{1fffd}\u{1fffe}\u{10fffd}\u{10ffff}]{0,2}){0,3}";

@@ -2,6 +2,7 @@
 
 use url::Url;
 
+use super::bodies::Bodies;
 use super::envelope::{Envelope, say};
 use super::facts::{self, Place};
 use super::names::{Part, Space};
@@ -19,7 +20,7 @@ pub(super) enum Reading {
 
 /// What was found.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Survey {
+pub(super) struct Survey<'t> {
     /// Where the root begins.
     pub root: usize,
     pub is_atom: bool,
@@ -39,6 +40,8 @@ pub(super) struct Survey {
     pub has_xhtml: bool,
     /// Everything was read.
     pub is_whole: bool,
+    /// Long texts that the parser need not see.
+    pub bodies: Bodies<'t>,
 }
 
 /// What an entry has in its format's own words.
@@ -50,7 +53,7 @@ pub(super) struct Has {
 }
 
 /// Surveys a document of any XML feed format; `None` when it is none.
-pub(super) fn of(text: &str, base: &Url, most: usize, mut reading: Reading) -> Option<Survey> {
+pub(super) fn of<'t>(text: &'t str, base: &Url, most: usize, mut reading: Reading) -> Option<Survey<'t>> {
     let mut walk = Walk::begin(text)?;
     let is_atom = walk.family.is_atom();
     let root = walk.around.first().map_or(0, |root| root.at.start);
@@ -94,6 +97,12 @@ pub(super) fn of(text: &str, base: &Url, most: usize, mut reading: Reading) -> O
         if reading == Reading::Everything || !has.link {
             entry.links.extend(texts::links(&elements));
             facts::make_absolute(&mut entry.links, place);
+        }
+        if reading == Reading::Facts {
+            for part in [Part::Content, Part::Summary] {
+                let own = elements.iter().rev().find(|element| element.part == part && element.rank() == 0);
+                own.into_iter().for_each(|element| survey.bodies.take(element));
+            }
         }
         survey.entries.push(entry);
         survey.has.push(has);
@@ -161,7 +170,7 @@ fn damage_of(element: &Element<'_>, is_atom: bool) -> Option<Damage> {
 }
 
 /// What the feed says about itself.
-fn meta(walk: &Walk<'_>, survey: &mut Survey) {
+fn meta(walk: &Walk<'_>, survey: &mut Survey<'_>) {
     let is_atom = survey.is_atom;
     let meta = &mut survey.meta;
     let own: Vec<Element<'_>> = walk.meta.iter().filter(|e| e.space != Space::Itunes).cloned().collect();
