@@ -13,10 +13,11 @@ use memchr::memchr;
 use url::Url;
 
 use super::nest::nested;
+use super::plain::plain;
 pub use super::rewrite::{Cut, Cuts};
 use super::rewrite::{absolute, unframed};
 use super::soup::{Token, Tokens, folded};
-use super::text::{escape, legal, plain};
+use super::text::{escape, legal};
 use super::{allow, published, scan};
 use crate::model::Post;
 

@@ -1,10 +1,8 @@
-//! Plain text of HTML, and the characters that may be in any text.
+//! The characters that may be in any text, and what stands for characters in HTML.
 
 use std::borrow::Cow;
 
 use memchr::memchr;
-
-use super::soup::{Token, Tokens};
 
 /// The text without the characters that must not get further: what XML 1.0 forbids, other control
 /// characters and noncharacters, byte order marks, and the controls that reorder text (they make
@@ -22,41 +20,59 @@ pub fn legal(text: &str) -> Cow<'_, str> {
 
 fn all_legal(text: &str) -> bool {
     let bytes = text.as_bytes();
-    let mut from = 0;
-    while let Some(window) = bytes[from..].first_chunk::<WINDOW>() {
-        let to = from + STEP;
-        if is_suspect(window) {
-            let characters = &text[text.ceil_char_boundary(from)..text.ceil_char_boundary(to)];
-            if !characters.chars().all(is_legal) {
-                return false;
+    let mut at = 0;
+    while at < bytes.len() {
+        if bytes[at..].first_chunk().is_some_and(is_ascii_text) {
+            at += NEAR;
+            continue;
+        }
+        let to = bytes.len().min(at + NEAR);
+        while at < to {
+            at = behind_plain(bytes, at, to);
+            if at < to {
+                let Some(c) = text[at..].chars().next().filter(|c| is_legal(*c)) else { return false };
+                at += c.len_utf8();
             }
         }
-        from = to;
     }
-    text[text.ceil_char_boundary(from)..].chars().all(is_legal)
+    true
 }
 
-/// Bytes at which a character may begin, and those that are looked at for it.
-const STEP: usize = 64;
-const WINDOW: usize = STEP + 2;
+/// Bytes that are looked at together.
+pub(super) const NEAR: usize = 32;
 
-/// May hold the beginning of a character that is not legal, by its first three bytes. Without a
-/// branch, so that it becomes vector code; the marks and full-width forms that fill Chinese texts
-/// have the first byte of illegal characters.
-fn is_suspect(bytes: &[u8; WINDOW]) -> bool {
-    let mut suspect = false;
-    for at in 0..STEP {
-        let (a, b, c) = (bytes[at], bytes[at + 1], bytes[at + 2]);
-        let control = (a < 0x20) & (a != b'\t') & (a != b'\n') & (a != b'\r') | (a == 0x7F) | (a == 0xC2) & (b < 0xA0);
-        // U+2028 to U+202E, U+2066 to U+2069
-        let order = (b == 0x80) & (0xA8..=0xAE).contains(&c) | (b == 0x81) & (0xA6..=0xA9).contains(&c);
-        // U+FDD0 to U+FDEF, U+FEFF, U+FFFE, U+FFFF, and the last two of every plane
-        let none = (b == 0xB7) | (b == 0xBB) | (b == 0xBF);
-        let last = (b & 0x0F == 0x0F) & (c == 0xBF);
-        suspect |= control | (a == 0xE2) & order | (a == 0xEF) & none | (a >= 0xF0) & last;
-    }
-    suspect
+/// ASCII that is legal. Without a branch, so that it becomes vector code.
+fn is_ascii_text(bytes: &[u8; NEAR]) -> bool {
+    let is_text = |b: u8| (b >= b' ') & (b < 0x7F) | (b == b'\t') | (b == b'\n') | (b == b'\r');
+    bytes.iter().fold(true, |all, b| all & is_text(*b))
 }
+
+/// Goes on from the beginning of a character over those that are legal and no white space.
+pub(super) fn behind_plain(bytes: &[u8], mut at: usize, to: usize) -> usize {
+    while at < to {
+        match PLAIN[usize::from(bytes[at])] {
+            0 => break,
+            length => at += usize::from(length),
+        }
+    }
+    at
+}
+
+/// The lengths of characters by their first bytes; 0 for one that may be illegal or white space.
+static PLAIN: [u8; 256] = {
+    let mut lengths = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        lengths[byte] = match byte {
+            0x21..=0x7E => 1,
+            0xC3..=0xDF => 2,
+            0xE0 | 0xE4..=0xEE => 3,
+            _ => 0,
+        };
+        byte += 1;
+    }
+    lengths
+};
 
 /// A character that may stand in a text as it is.
 pub(super) fn is_legal(c: char) -> bool {
@@ -67,169 +83,9 @@ pub(super) fn is_legal(c: char) -> bool {
         && u32::from(c) & 0xFFFE != 0xFFFE
 }
 
-/// Plain text: no tags, no scripts and style sheets, character references decoded, every run of white
-/// space one blank. The end of a block and `<br>` count as white space.
-///
-/// Fingerprints that are kept for ever are made of it: what it gives for a text never changes.
-pub fn plain(html: &str) -> String {
-    let mut words = Words { out: String::with_capacity(html.len()), is_apart: false };
-    let mut decoded = String::new();
-    for token in Tokens::new(html) {
-        match token {
-            Token::Text(mut rest) => {
-                while let Some(at) = memchr(b'&', rest.as_bytes()) {
-                    words.push(&rest[..at]);
-                    decoded.clear();
-                    rest = reference_to(&rest[at + 1..], Place::Text, &mut decoded);
-                    words.push(&decoded);
-                }
-                words.push(rest);
-            }
-            Token::Start(tag) | Token::End(tag) if !is_inline(tag.name) => words.is_apart = true,
-            _ => {}
-        }
-    }
-    words.out
-}
-
-/// Legal text with one blank between words, written piece by piece.
-struct Words {
-    out: String,
-    /// White space came since the last word.
-    is_apart: bool,
-}
-
-impl Words {
-    fn push(&mut self, text: &str) {
-        let bytes = text.as_bytes();
-        // What begins here is not written yet; it is legal, and has no white space but single blanks.
-        let mut from = 0;
-        let mut at = 0;
-        while at < bytes.len() {
-            let window = bytes[at..].first_chunk::<NEAR>();
-            if window.is_some_and(|window| !may_need_care(window)) {
-                at += NEAR - 2;
-                continue;
-            }
-            let to = bytes.len().min(at + NEAR - 2);
-            while at < to {
-                let byte = bytes[at];
-                if !BEGINS_ODD[usize::from(byte)] || byte == b' ' && bytes.get(at + 1) != Some(&b' ') {
-                    at += 1;
-                    continue;
-                }
-                let Some(c) = text[at..].chars().next() else { break };
-                let is_line = matches!(c, '\u{85}' | '\u{2028}' | '\u{2029}');
-                let is_blank = is_line || is_legal(c) && c.is_whitespace();
-                if is_blank || !is_legal(c) {
-                    self.write(&text[from..at]);
-                    self.is_apart |= is_blank;
-                    from = at + c.len_utf8();
-                }
-                at += c.len_utf8();
-            }
-        }
-        self.write(&text[from..]);
-    }
-
-    /// Writes what has no white space but single blanks.
-    fn write(&mut self, text: &str) {
-        let inner = text.strip_prefix(' ').unwrap_or(text);
-        self.is_apart |= inner.len() < text.len();
-        if inner.is_empty() {
-            return;
-        }
-        if self.is_apart && !self.out.is_empty() {
-            self.out.push(' ');
-        }
-        let words = inner.strip_suffix(' ').unwrap_or(inner);
-        self.out.push_str(words);
-        self.is_apart = words.len() < inner.len();
-    }
-}
-
-/// Bytes that are looked at together, of which two belong to the next ones too.
-const NEAR: usize = 34;
-
-/// May hold the beginning of a character that is not legal or is white space, other than a blank alone,
-/// by its first three bytes. Without a branch, so that it becomes vector code.
-fn may_need_care(bytes: &[u8; NEAR]) -> bool {
-    let mut care = false;
-    for at in 0..NEAR - 2 {
-        let (a, b, c) = (bytes[at], bytes[at + 1], bytes[at + 2]);
-        let control = (a < 0x20) | (a == 0x7F) | (a == b' ') & (b == b' ') | (a == 0xC2) & (b <= 0xA0);
-        // U+1680; U+2000 to U+200A, U+2028 to U+202F; U+205F, U+2066 to U+2069; U+3000
-        let blank = (a == 0xE1) & (b == 0x9A) | (a == 0xE3) & (b == 0x80) & (c == 0x80);
-        let order = (b == 0x80) & ((c <= 0x8A) | (0xA8..=0xAF).contains(&c)) | (b == 0x81) & (c >= 0x9F);
-        let none = (b == 0xB7) | (b == 0xBB) | (b == 0xBF);
-        let last = (b & 0x0F == 0x0F) & (c == 0xBF);
-        care |= control | blank | (a == 0xE2) & order | (a == 0xEF) & none | (a >= 0xF0) & last;
-    }
-    care
-}
-
-/// First bytes of characters that may be illegal or white space.
-const BEGINS_ODD: [bool; 256] = {
-    let mut odd = [false; 256];
-    let mut byte = 0;
-    while byte < 256 {
-        odd[byte] = matches!(byte, 0..=0x20 | 0x7F | 0xC2 | 0xE1 | 0xE2 | 0xE3 | 0xEF | 0xF0..=0xF4);
-        byte += 1;
-    }
-    odd
-};
-
-/// Elements whose tags do not part words. Unknown ones are blocks: a blank too many is better than
-/// two words glued together.
-fn is_inline(name: &str) -> bool {
-    const LONGEST: usize = 7;
-    let mut lower = [0; LONGEST];
-    let Some(lower) = lower.get_mut(..name.len()) else { return false };
-    lower.copy_from_slice(name.as_bytes());
-    lower.make_ascii_lowercase();
-    matches!(
-        &*lower,
-        b"a" | b"abbr"
-            | b"acronym"
-            | b"b"
-            | b"bdi"
-            | b"bdo"
-            | b"big"
-            | b"cite"
-            | b"code"
-            | b"del"
-            | b"dfn"
-            | b"em"
-            | b"font"
-            | b"i"
-            | b"ins"
-            | b"kbd"
-            | b"label"
-            | b"mark"
-            | b"nobr"
-            | b"q"
-            | b"rp"
-            | b"rt"
-            | b"ruby"
-            | b"s"
-            | b"samp"
-            | b"small"
-            | b"span"
-            | b"strike"
-            | b"strong"
-            | b"sub"
-            | b"sup"
-            | b"time"
-            | b"tt"
-            | b"u"
-            | b"var"
-            | b"wbr"
-    )
-}
-
 /// Where a text stands: in a value, browsers leave `&copy=1` alone.
 #[derive(Clone, Copy, PartialEq)]
-enum Place {
+pub(super) enum Place {
     Text,
     Value,
 }
@@ -244,7 +100,7 @@ pub(super) fn value(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-fn decode_to(text: &str, place: Place, out: &mut String) {
+pub(super) fn decode_to(text: &str, place: Place, out: &mut String) {
     let mut rest = text;
     while let Some(at) = memchr(b'&', rest.as_bytes()) {
         out.push_str(&rest[..at]);
@@ -254,7 +110,7 @@ fn decode_to(text: &str, place: Place, out: &mut String) {
 }
 
 /// Writes what the reference stands for that begins here, behind its `&`; what follows it is left.
-fn reference_to<'a>(reference: &'a str, place: Place, out: &mut String) -> &'a str {
+pub(super) fn reference_to<'a>(reference: &'a str, place: Place, out: &mut String) -> &'a str {
     if reference.starts_with('#') { numeric_to(reference, out) } else { named_to(reference, place, out) }
 }
 
@@ -420,32 +276,7 @@ mod tests {
         fn fast_scans_find_what_slow_ones_find(text in ODD) {
             prop_assert_eq!(all_legal(&text), text.chars().all(is_legal));
         }
-
-        #[test]
-        fn plain_text_is_what_its_steps_give(html in SOUP, from in 0..40_usize) {
-            // at every distance from the bounds of what is looked at together
-            for html in [format!("{}{html}", "a".repeat(from)), format!("{}{html}{html}", "文".repeat(from))] {
-                prop_assert_eq!(plain(&html), plain_by_steps(&html), "{}", html);
-            }
-        }
     }
-
-    /// Plain text as it was first made, step by step; fingerprints of then are still compared.
-    fn plain_by_steps(html: &str) -> String {
-        let mut text = String::new();
-        for token in Tokens::new(html) {
-            match token {
-                Token::Text(part) => decode_to(part, Place::Text, &mut text),
-                Token::Start(tag) | Token::End(tag) if !is_inline(tag.name) => text.push(' '),
-                _ => {}
-            }
-        }
-        let words: Vec<String> = legal(&text).split_whitespace().map(str::to_owned).collect();
-        words.join(" ")
-    }
-
-    /// Such texts with markup and references among them.
-    const SOUP: &str = "(([a文，“ \\t\n]{0,40}[\u{b}\u{1f}\u{7f}\u{85}\u{9f}\u{a0}\u{ad}\u{1680}\u{2000}\u{2008}\u{200a}\u{200b}\u{200f}\u{2027}\u{2028}\u{202e}\u{202f}\u{205f}\u{2060}\u{2065}\u{2066}\u{206a}\u{3000}\u{3001}\u{fdd0}\u{feff}\u{fffd}\u{fffe}\u{1f3fe}\u{1fffe}é😀 ]{0,3})|</?(p|b|br/|script|td|i a=\"b > c\")>|&(amp|lt|nbsp|#160|#8232|#12288|#x202e|#9|hellip|nosuch|copy|#55357|#)[; x]){0,12}";
 
     /// Texts of characters from the borders of what is legal and what is white space.
     const ODD: &str = "([a文，“ ]{0,70}[\\t\\n\u{1f}\u{7f}\u{85}\u{9f}\u{a0}\u{ad}\u{1680}\u{2000}\u{2008}\u{200f}\u{2027}\u{2028}\u{202e}\u{202f}\u{205f}\u{2065}\u{2066}\u{2069}\u{206a}\u{3000}\u{3001}\u{fd3f}\u{fdcf}\u{fdd0}\u{fdef}\u{fdf0}\u{fefe}\u{feff}\u{ff00}\u{fffd}\u{fffe}\u{1f3fe}\u{1fffd}\u{1fffe}\u{10fffd}\u{10ffff}]{0,2}){0,3}";
@@ -468,32 +299,6 @@ mod tests {
         for before in 0..200 {
             let text = format!("{}é\u{202e}{}", "文".repeat(before), "x".repeat(70));
             assert_eq!(legal(&text), text.replace('\u{202e}', ""));
-        }
-    }
-
-    #[test]
-    fn plain_text() {
-        for (html, text) in [
-            ("", ""),
-            ("<p>a</p><p>b</p>", "a b"),
-            ("a<br>b<br/>c", "a b c"),
-            ("<b>b</b>old<i>er</i>", "bolder"),
-            ("<table><tr><td>a<td>b</table>", "a b"),
-            ("a<script>x()</script><style>p{}</style><!-- c -->b", "a b"),
-            ("  a \u{a0}\u{3000}\n b&nbsp;&#12288;c ", "a b c"),
-            ("AT&amp;T &lt;b&gt; &eacute;&#233;&#xE9; &hellip;", "AT&T <b> ééé …"),
-            ("AT&T, R&D; &copy 2021 &nosuch; &", "AT&T, R&D; © 2021 &nosuch; &"),
-            ("&#147;x&#148; &#128;", "“x” €"),
-            ("&#55357;&#56832; &#55357;x &#0; &#x110000; &#99999999999;", "😀 x"),
-            ("&#x202e;a&#8232;b&#31;", "a b"),
-            ("1 < 2 and 3 <4", "1 < 2 and 3 <4"),
-            ("cut off <a href=\"http://x", "cut off"),
-            ("unclosed <a href=\"x>quote</a> goes on", "unclosed quote goes on"),
-            ("How to use <script> tags", "How to use tags"),
-            ("<p title=\"a > b\">x</p>", "x"),
-            ("中文<b>加粗</b>文字", "中文加粗文字"),
-        ] {
-            assert_eq!(plain(html), text, "{html}");
         }
     }
 

@@ -1,5 +1,6 @@
 //! Everything that a document says about its entries, found without a parser.
 
+use memchr::memmem;
 use url::Url;
 
 use super::bodies::Bodies;
@@ -53,7 +54,20 @@ pub(super) struct Has {
 }
 
 /// Surveys a document of any XML feed format; `None` when it is none.
-pub(super) fn of<'t>(text: &'t str, base: &Url, most: usize, mut reading: Reading) -> Option<Survey<'t>> {
+pub(super) fn of<'t>(text: &'t str, base: &Url, most: usize, reading: Reading) -> Option<Survey<'t>> {
+    // One with XHTML is read here alone, and should not be gone through again for that.
+    let may_be_xhtml =
+        ["\"xhtml\"", "'xhtml'"].iter().any(|kind| memmem::find(text.as_bytes(), kind.as_bytes()).is_some());
+    if reading == Reading::Facts && may_be_xhtml {
+        let survey = surveyed(text, base, most, Reading::Everything)?;
+        if survey.has_xhtml {
+            return Some(survey);
+        }
+    }
+    surveyed(text, base, most, reading)
+}
+
+fn surveyed<'t>(text: &'t str, base: &Url, most: usize, mut reading: Reading) -> Option<Survey<'t>> {
     let mut walk = Walk::begin(text)?;
     let is_atom = walk.family.is_atom();
     let root = walk.around.first().map_or(0, |root| root.at.start);
