@@ -94,7 +94,7 @@ fn is_ascii_words(bytes: &[u8; NEAR + 1]) -> bool {
     let mut all = true;
     for at in 0..NEAR {
         let (a, b) = (bytes[at], bytes[at + 1]);
-        all &= (a >= b' ') & (a < 0x7F) & !((a == b' ') & (b == b' '));
+        all &= (b' '..0x7F).contains(&a) & !((a == b' ') & (b == b' '));
     }
     all
 }

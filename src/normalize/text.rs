@@ -43,7 +43,7 @@ pub(super) const NEAR: usize = 32;
 
 /// ASCII that is legal. Without a branch, so that it becomes vector code.
 fn is_ascii_text(bytes: &[u8; NEAR]) -> bool {
-    let is_text = |b: u8| (b >= b' ') & (b < 0x7F) | (b == b'\t') | (b == b'\n') | (b == b'\r');
+    let is_text = |b: u8| (b' '..0x7F).contains(&b) | (b == b'\t') | (b == b'\n') | (b == b'\r');
     bytes.iter().fold(true, |all, b| all & is_text(*b))
 }
 

@@ -115,7 +115,9 @@ fn surveyed<'t>(text: &'t str, base: &Url, most: usize, mut reading: Reading) ->
         if reading == Reading::Facts {
             for part in [Part::Content, Part::Summary] {
                 let own = elements.iter().rev().find(|element| element.part == part && element.rank() == 0);
-                own.into_iter().for_each(|element| survey.bodies.take(element));
+                if let Some(element) = own {
+                    survey.bodies.take(element);
+                }
             }
         }
         survey.entries.push(entry);
