@@ -1,10 +1,13 @@
-//! What reading a sound document costs beside the parser alone, and what reading a broken one
-//! costs. Compare the rows of one run; the figures of two machines, or of two runs on a busy one,
+//! What reading a sound document costs beside the parser alone, what reading a broken one costs, and
+//! what is done with its entries before anything is looked up. Compare the rows of one run; the figures of two machines, or of two runs on a busy one,
 //! say nothing.
 
 use divan::Bencher;
 use divan::counter::BytesCount;
-use feedmill::read::{self, Hints};
+use feedmill::identity;
+use feedmill::model::{Access, Dedup, Entry, FeedId, FeedSource, Revisions, Timestamp};
+use feedmill::normalize::{self, html::Cuts};
+use feedmill::read::{self, Hints, RawEntry};
 use url::Url;
 
 fn main() {
@@ -89,4 +92,40 @@ fn salvaged(bencher: Bencher, body: Body) {
     let feed = read::feed(document.as_bytes(), &hints).expect("feed");
     assert!(!feed.repairs.is_empty() && feed.entries.len() == ENTRIES);
     bencher.counter(BytesCount::of_str(&document)).bench(|| read::feed(document.as_bytes(), &hints).expect("feed"));
+}
+
+/// The entries of a document as they were read, and how many bytes it has.
+fn raw(body: Body) -> (Vec<RawEntry>, BytesCount) {
+    let document = document(body);
+    let feed = read::feed(document.as_bytes(), &hints()).expect("feed");
+    (feed.entries, BytesCount::of_str(&document))
+}
+
+fn entries(raw: Vec<RawEntry>) -> Vec<Entry> {
+    let base = hints().base;
+    let source = FeedSource {
+        id: FeedId::parse("example").expect("id"),
+        name: "Example".to_owned(),
+        url: base.clone(),
+        language: None,
+        tags: Vec::new(),
+        dedup: Dedup::Auto,
+        revisions: Revisions::Keep,
+        access: Access::default(),
+    };
+    let (cuts, now) = (Cuts::none(), Timestamp::parse_rfc3339("2026-11-22T00:00:00Z").expect("time"));
+    raw.into_iter().map(|raw| normalize::entry(&source, &cuts, &base, raw, None, now).expect("entry")).collect()
+}
+
+#[divan::bench(args = [Body::Cdata, Body::Escaped, Body::Xhtml])]
+fn normalized(bencher: Bencher, body: Body) {
+    let (raw, bytes) = raw(body);
+    bencher.counter(bytes).with_inputs(|| raw.clone()).bench_values(entries);
+}
+
+#[divan::bench(args = [Body::Cdata, Body::Escaped, Body::Xhtml])]
+fn recognised(bencher: Bencher, body: Body) {
+    let (raw, bytes) = raw(body);
+    let entries = entries(raw);
+    bencher.counter(bytes).bench(|| identity::keys(&entries, Dedup::Auto));
 }

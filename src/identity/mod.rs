@@ -3,6 +3,7 @@
 mod canonical;
 mod rules;
 
+use std::borrow::Cow;
 use std::collections::{HashMap, HashSet};
 
 use unicode_normalization::UnicodeNormalization;
@@ -135,8 +136,21 @@ pub fn title_fingerprint(title: &str) -> Fingerprint {
     Fingerprint::of(&nfkc(title))
 }
 
-fn nfkc(title: &str) -> String {
-    title.nfkc().collect()
+/// Most titles are of characters that normalising leaves alone, or changes one by one, and need none of
+/// its tables.
+fn nfkc(title: &str) -> Cow<'_, str> {
+    let quote =
+        |c| matches!(c, '\u{2014}' | '\u{2018}' | '\u{2019}' | '\u{201C}' | '\u{201D}' | '\u{3001}' | '\u{3002}');
+    let simple = |c| quote(c) || matches!(c, '\0'..='\x7F' | '\u{3008}'..='\u{3011}' | '\u{4E00}'..='\u{9FFF}');
+    let wide = |c| matches!(c, '\u{3000}' | '\u{FF01}'..='\u{FF5E}');
+    if title.is_ascii() || title.chars().all(simple) {
+        Cow::Borrowed(title)
+    } else if title.chars().all(|c| simple(c) || wide(c)) {
+        let narrow = |c| if c == '\u{3000}' { ' ' } else { char::from_u32(u32::from(c) - 0xFEE0).unwrap_or(c) };
+        Cow::Owned(title.chars().map(|c| if wide(c) { narrow(c) } else { c }).collect())
+    } else {
+        Cow::Owned(title.nfkc().collect())
+    }
 }
 
 /// The fingerprint of a body: of its text, so that markup may change without making a revision.
@@ -193,6 +207,8 @@ struct Facts<'a> {
     entry: &'a Entry,
     link: Option<&'a str>,
     guid: Option<&'a str>,
+    /// As it is compared.
+    title_text: Cow<'a, str>,
     title: Fingerprint,
     text: Fingerprint,
     text_is_telling: bool,
@@ -201,11 +217,13 @@ struct Facts<'a> {
 impl<'a> Facts<'a> {
     fn of(entry: &'a Entry, link: Option<&'a CanonicalUrl>, dedup: Dedup) -> Self {
         let (text, text_is_telling) = text_fingerprint(&entry.body);
+        let title_text = nfkc(&entry.title);
         Self {
             entry,
             link: link.map(CanonicalUrl::as_str),
             guid: entry.guid.as_deref().filter(|_| dedup != Dedup::Url),
-            title: title_fingerprint(&entry.title),
+            title: Fingerprint::of(&title_text),
+            title_text,
             text,
             text_is_telling,
         }
@@ -232,8 +250,8 @@ impl<'a> Facts<'a> {
             Some(guid) => format!("guid:{guid}"),
             None if title_is_void || self.entry.title_is_made => format!("text:{}", self.text.hex()),
             None => match self.claimed().filter(|_| self.link.is_none()) {
-                Some(day) => format!("title:{}\n{}", nfkc(&self.entry.title), day.day()),
-                None => format!("title:{}", nfkc(&self.entry.title)),
+                Some(day) => format!("title:{}\n{}", self.title_text, day.day()),
+                None => format!("title:{}", self.title_text),
             },
         };
         EntryKey::of(&format!("{}\n{discriminator}", self.base()))
@@ -268,4 +286,60 @@ fn is_uuid(guid: &str) -> bool {
     let guid = guid.trim_start_matches('{').trim_end_matches('}');
     let parts: Vec<usize> = guid.split('-').map(str::len).collect();
     parts == [8, 4, 4, 4, 12] && guid.bytes().all(|b| b == b'-' || b.is_ascii_hexdigit())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn titles_are_normalised(
+            title in "[a-zA-Z ,一-十龦-\u{9fff}\u{3000}-\u{3012}，。：！Ａ-Ｚ\u{ff5e}—‘’“”…]{0,20}[\u{300}-\u{304}\u{3099}éÅﬁ①ｶﾞ가\u{F900}]{0,1}[a一，“]{0,3}"
+        ) {
+            prop_assert_eq!(nfkc(&title), title.nfkc().collect::<String>());
+        }
+    }
+
+    /// They are kept for ever: whatever changes in how they are made, these stay.
+    #[test]
+    fn fingerprints_stay() {
+        for (title, body, of_title, of_text) in [
+            (
+                "AT&T",
+                "<p>a</p><p>b &amp; c</p>",
+                "d1aff162effb746e1b996600bd9114e5",
+                "9973de5f2a7b98b8cf881e8400ed9aff",
+            ),
+            (
+                "「腾讯」\u{3000}暂停，注册！",
+                "<p>\u{3000}\u{3000}中文，<b>加粗</b>文字。</p><br/>第二&nbsp;段",
+                "593a37b326ddb08f200eb0c68c5846fe",
+                "55c157dae764fd952c7cc170fa44e684",
+            ),
+            (
+                "Cafe\u{301} ① ﬁ…",
+                "caf&eacute; &#147;x&#148; &copy 2021 &nosuch;",
+                "61c0d5fd3d01e0d5263a2a7755a9ca90",
+                "bb396115046d2c92a274532d93ff24ab",
+            ),
+            (
+                "ｶﾞ Ａ\u{301}",
+                "&#55357;&#56832;&#8232;b&#x202e;c<script>x</script>",
+                "f39ba83ee74f8a70d39bbe4d688b9c3b",
+                "209e1a6730f302539bf85a7ad1027e51",
+            ),
+            (
+                "“新华社”——消息",
+                "<img src=\"a.png\">",
+                "49747125299ec0f7b40e153a5dee28fc",
+                "0641fe7c6c17e69c4298083ab7566ef5",
+            ),
+        ] {
+            assert_eq!(title_fingerprint(title).hex(), of_title, "{title}");
+            assert_eq!(text_fingerprint(body).0.hex(), of_text, "{body}");
+        }
+    }
 }

@@ -9,13 +9,15 @@ use std::collections::{HashMap, HashSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use ammonia::{Builder, UrlRelative};
+use memchr::memchr;
 use url::Url;
 
 use super::nest::nested;
+use super::plain::plain;
 pub use super::rewrite::{Cut, Cuts};
 use super::rewrite::{absolute, unframed};
 use super::soup::{Token, Tokens, folded};
-use super::text::{escape, legal, plain};
+use super::text::{escape, legal};
 use super::{allow, published, scan};
 use crate::model::Post;
 
@@ -27,7 +29,7 @@ pub fn body(raw: &str, base: Option<&Url>, cuts: &Cuts) -> String {
     let line = folded(&cut);
     let line = line.trim_ascii();
     let safe = if is_clean(line) { Cow::Borrowed(line) } else { Cow::Owned(sanitised(line, base)) };
-    safe.replace('{', allow::BRACE)
+    if memchr(b'{', safe.as_bytes()).is_none() { safe.into_owned() } else { safe.replace('{', allow::BRACE) }
 }
 
 /// True when the strict scan proves the text safe and balanced as it stands.

@@ -3,6 +3,7 @@
 mod allow;
 pub mod html;
 mod nest;
+mod plain;
 mod published;
 mod rewrite;
 mod scan;
@@ -16,7 +17,8 @@ use crate::model::{Enclosure, Entry, FeedMeta, FeedSource, Timestamp};
 use crate::read::{RawEntry, RawLink, RawMeta, RawText};
 use html::Cuts;
 
-pub use text::{legal, plain};
+pub use plain::plain;
+pub use text::legal;
 
 /// Claims before 1990 are mistakes: no feed format existed.
 const EARLIEST_CLAIM: Timestamp = Timestamp::from_millis_const(631_152_000_000);

@@ -295,7 +295,7 @@ pub(super) fn complement(post: &Post, body: &str) -> Option<String> {
     if let Some(player) = video.filter(|player| player.picture.is_some()) {
         return Some(format!("<p>{}</p>{body}", player.html()));
     }
-    if !text::plain(html::beginning(body, 512)).is_empty() || !text::plain(body).is_empty() {
+    if !super::plain(html::beginning(body, 512)).is_empty() || !super::plain(body).is_empty() {
         return None;
     }
     let shown: String = post.enclosures.iter().filter(|enclosure| !is_tracker(&enclosure.url)).map(shown).collect();

@@ -6,6 +6,8 @@
 //! written: `<p><figure></figure></p>` passes although a browser would close the paragraph early,
 //! since re-parenting listed elements cannot make any of them run something.
 
+use memchr::memchr;
+
 use super::allow::{self, Element, Rule};
 use super::text;
 
@@ -30,7 +32,7 @@ fn prove(html: &str) -> Option<()> {
     let mut rest = html;
     let mut growth = Growth::up_to(html.len() * 8 + (1 << 20));
     let mut names: Vec<&str> = Vec::with_capacity(16);
-    while let Some(at) = rest.find('<') {
+    while let Some(at) = memchr(b'<', rest.as_bytes()) {
         references(&rest[..at])?;
         rest = &rest[at + 1..];
         if let Some(end) = rest.strip_prefix('/') {
@@ -128,12 +130,11 @@ fn start_tag<'a>(html: &'a str, names: &mut Vec<&'a str>) -> Option<(&'static El
             continue;
         }
         let quote = match bytes.get(at + 1)? {
-            b'"' => '"',
-            b'\'' => '\'',
+            quote @ (b'"' | b'\'') => *quote,
             _ => return None,
         };
         let value = &html[at + 2..];
-        let value = &value[..value.find(quote)?];
+        let value = &value[..memchr(quote, value.as_bytes())?];
         if !is_plain(value) || !rule.proves(value) {
             return None;
         }
@@ -157,7 +158,7 @@ fn is_plain(value: &str) -> bool {
 /// `None` when a numeric character reference stands for a character that must not get further.
 fn references(text: &str) -> Option<()> {
     let mut rest = text;
-    while let Some(at) = rest.find('&') {
+    while let Some(at) = memchr(b'&', rest.as_bytes()) {
         rest = &rest[at + 1..];
         if rest.starts_with('#') {
             let number = text::numeric(rest).map_or(u32::from('#'), |(number, _)| number);

@@ -6,16 +6,29 @@
 
 use std::borrow::Cow;
 
+use memchr::{memchr_iter, memchr2};
+
 use super::scan::DEPTH;
 
 // --- tokens ------------------------------------------------------------------------------------
 
+#[derive(Clone, Copy)]
 pub(super) enum Token<'a> {
     Text(&'a str),
     Start(Tag<'a>),
     End(Tag<'a>),
     /// Comments, declarations, and the content of scripts and the like.
     Hidden(&'a str),
+}
+
+impl<'a> Token<'a> {
+    /// All of it as it is written.
+    fn whole(&self) -> &'a str {
+        match self {
+            Token::Text(text) | Token::Hidden(text) => text,
+            Token::Start(tag) | Token::End(tag) => tag.whole,
+        }
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -71,22 +84,16 @@ impl<'a> Tokens<'a> {
     }
 
     fn text(&mut self) -> Token<'a> {
-        let rest = &self.html[self.at..];
-        let mut length = rest.len();
-        for (at, _) in rest.match_indices('<') {
-            let next = rest.as_bytes().get(at + 1);
-            let tag = |b: &u8| b.is_ascii_alphabetic() || b"/!?".contains(b);
-            if at > 0 && next.is_some_and(tag) {
-                length = at;
-                break;
-            }
-        }
+        let rest = &self.html.as_bytes()[self.at..];
+        let tag = |b: &u8| b.is_ascii_alphabetic() || b"/!?".contains(b);
+        let ends = |at: &usize| *at > 0 && rest.get(at + 1).is_some_and(tag);
+        let length = memchr_iter(b'<', rest).find(ends).unwrap_or(rest.len());
         Token::Text(self.take(length))
     }
 
     fn tag(&mut self, name_from: usize) -> Token<'a> {
         let rest = &self.html[self.at..];
-        let name_to = name_from + rest[name_from..].find(ends_name).unwrap_or(rest.len() - name_from);
+        let name_to = name_from + rest[name_from..].bytes().position(ends_name).unwrap_or(rest.len() - name_from);
         // a tag that does not end, because of an unclosed quote, ends at its first `>`: the rest of
         // the text is more likely an article than a value
         let end = tag_end(rest.as_bytes(), name_to).or_else(|| rest[name_to..].find('>').map(|p| p + name_to));
@@ -130,8 +137,8 @@ impl<'a> Iterator for Tokens<'a> {
     }
 }
 
-fn ends_name(c: char) -> bool {
-    c.is_ascii_whitespace() || c == '/' || c == '>'
+fn ends_name(b: u8) -> bool {
+    b.is_ascii_whitespace() || b == b'/' || b == b'>'
 }
 
 fn is_one_of(name: &str, names: &[&str]) -> bool {
@@ -147,7 +154,7 @@ fn end_of_raw(rest: &str, name: &str) -> Option<usize> {
         let after = &rest.as_bytes()[at + 2..];
         after.len() > name.len()
             && after[..name.len()].eq_ignore_ascii_case(name.as_bytes())
-            && ends_name(char::from(after[name.len()]))
+            && ends_name(after[name.len()])
     })
 }
 
@@ -242,40 +249,51 @@ impl<'a> Iterator for Attributes<'a> {
 /// The text on one line: a run of line breaks becomes one blank, and inside `pre` and `textarea`,
 /// where they are seen, each becomes `&#10;`. In an address they mean nothing and go.
 pub(super) fn folded(html: &str) -> Cow<'_, str> {
-    if !html.contains(['\n', '\r']) {
-        return Cow::Borrowed(html);
-    }
+    let Some(first) = next_break(html, 0) else { return Cow::Borrowed(html) };
     let mut out = String::with_capacity(html.len());
     // how many `pre` and `textarea` are open
     let mut shown = 0_usize;
+    // what is written, where the next break is, and where the token begins
+    let (mut done, mut next, mut at) = (0, first, 0);
     for token in Tokens::new(html) {
+        let from = at;
+        at += token.whole().len();
+        if next < at {
+            out.push_str(&html[done..from]);
+            match token {
+                Token::Text(text) if shown > 0 => {
+                    let breaks = text.replace("\r\n", "\n");
+                    out.push_str(&breaks.replace(['\n', '\r'], "&#10;"));
+                }
+                Token::Start(tag) => fold_tag(tag, &mut out),
+                _ => fold_to(token.whole(), " ", &mut out),
+            }
+            done = at;
+            next = next_break(html, at).unwrap_or(html.len());
+        }
         match token {
-            Token::Text(text) if shown > 0 => {
-                let breaks = text.replace("\r\n", "\n");
-                out.push_str(&breaks.replace(['\n', '\r'], "&#10;"));
-            }
-            Token::Text(text) | Token::Hidden(text) => fold_to(text, " ", &mut out),
-            Token::Start(tag) => {
-                fold_tag(tag, &mut out);
-                shown += usize::from(is_one_of(tag.name, SHOWS_BREAKS));
-            }
-            Token::End(tag) => {
-                fold_to(tag.whole, " ", &mut out);
-                shown = shown.saturating_sub(usize::from(is_one_of(tag.name, SHOWS_BREAKS)));
-            }
+            Token::Start(tag) => shown += usize::from(is_one_of(tag.name, SHOWS_BREAKS)),
+            Token::End(tag) => shown = shown.saturating_sub(usize::from(is_one_of(tag.name, SHOWS_BREAKS))),
+            Token::Text(_) | Token::Hidden(_) => {}
         }
     }
+    out.push_str(&html[done..]);
     Cow::Owned(out)
+}
+
+fn next_break(html: &str, from: usize) -> Option<usize> {
+    memchr2(b'\n', b'\r', &html.as_bytes()[from..]).map(|at| from + at)
 }
 
 const SHOWS_BREAKS: &[&str] = &["pre", "textarea"];
 
 fn fold_to(text: &str, blank: &str, out: &mut String) {
     let mut rest = text;
-    while let Some(at) = rest.find(['\n', '\r']) {
+    while let Some(at) = next_break(rest, 0) {
         out.push_str(&rest[..at]);
         out.push_str(blank);
-        rest = rest[at..].trim_start_matches(['\n', '\r']);
+        let breaks = rest.as_bytes()[at..].iter().take_while(|b| matches!(b, b'\n' | b'\r')).count();
+        rest = &rest[at + breaks..];
     }
     out.push_str(rest);
 }

@@ -1,8 +1,8 @@
-//! Plain text of HTML, and the characters that may be in any text.
+//! The characters that may be in any text, and what stands for characters in HTML.
 
 use std::borrow::Cow;
 
-use super::soup::{Token, Tokens};
+use memchr::memchr;
 
 /// The text without the characters that must not get further: what XML 1.0 forbids, other control
 /// characters and noncharacters, byte order marks, and the controls that reorder text (they make
@@ -20,41 +20,59 @@ pub fn legal(text: &str) -> Cow<'_, str> {
 
 fn all_legal(text: &str) -> bool {
     let bytes = text.as_bytes();
-    let mut from = 0;
-    while let Some(window) = bytes[from..].first_chunk::<WINDOW>() {
-        let to = from + STEP;
-        if is_suspect(window) {
-            let characters = &text[text.ceil_char_boundary(from)..text.ceil_char_boundary(to)];
-            if !characters.chars().all(is_legal) {
-                return false;
+    let mut at = 0;
+    while at < bytes.len() {
+        if bytes[at..].first_chunk().is_some_and(is_ascii_text) {
+            at += NEAR;
+            continue;
+        }
+        let to = bytes.len().min(at + NEAR);
+        while at < to {
+            at = behind_plain(bytes, at, to);
+            if at < to {
+                let Some(c) = text[at..].chars().next().filter(|c| is_legal(*c)) else { return false };
+                at += c.len_utf8();
             }
         }
-        from = to;
     }
-    text[text.ceil_char_boundary(from)..].chars().all(is_legal)
+    true
 }
 
-/// Bytes at which a character may begin, and those that are looked at for it.
-const STEP: usize = 64;
-const WINDOW: usize = STEP + 2;
+/// Bytes that are looked at together.
+pub(super) const NEAR: usize = 32;
 
-/// May hold the beginning of a character that is not legal, by its first three bytes. Without a
-/// branch, so that it becomes vector code; the marks and full-width forms that fill Chinese texts
-/// have the first byte of illegal characters.
-fn is_suspect(bytes: &[u8; WINDOW]) -> bool {
-    let mut suspect = false;
-    for at in 0..STEP {
-        let (a, b, c) = (bytes[at], bytes[at + 1], bytes[at + 2]);
-        let control = (a < 0x20) & (a != b'\t') & (a != b'\n') & (a != b'\r') | (a == 0x7F) | (a == 0xC2) & (b < 0xA0);
-        // U+2028 to U+202E, U+2066 to U+2069
-        let order = (b == 0x80) & (0xA8..=0xAE).contains(&c) | (b == 0x81) & (0xA6..=0xA9).contains(&c);
-        // U+FDD0 to U+FDEF, U+FEFF, U+FFFE, U+FFFF, and the last two of every plane
-        let none = (b == 0xB7) | (b == 0xBB) | (b == 0xBF);
-        let last = (b & 0x0F == 0x0F) & (c == 0xBF);
-        suspect |= control | (a == 0xE2) & order | (a == 0xEF) & none | (a >= 0xF0) & last;
-    }
-    suspect
+/// ASCII that is legal. Without a branch, so that it becomes vector code.
+fn is_ascii_text(bytes: &[u8; NEAR]) -> bool {
+    let is_text = |b: u8| (b' '..0x7F).contains(&b) | (b == b'\t') | (b == b'\n') | (b == b'\r');
+    bytes.iter().fold(true, |all, b| all & is_text(*b))
 }
+
+/// Goes on from the beginning of a character over those that are legal and no white space.
+pub(super) fn behind_plain(bytes: &[u8], mut at: usize, to: usize) -> usize {
+    while at < to {
+        match PLAIN[usize::from(bytes[at])] {
+            0 => break,
+            length => at += usize::from(length),
+        }
+    }
+    at
+}
+
+/// The lengths of characters by their first bytes; 0 for one that may be illegal or white space.
+static PLAIN: [u8; 256] = {
+    let mut lengths = [0; 256];
+    let mut byte = 0;
+    while byte < 256 {
+        lengths[byte] = match byte {
+            0x21..=0x7E => 1,
+            0xC3..=0xDF => 2,
+            0xE0 | 0xE4..=0xEE => 3,
+            _ => 0,
+        };
+        byte += 1;
+    }
+    lengths
+};
 
 /// A character that may stand in a text as it is.
 pub(super) fn is_legal(c: char) -> bool {
@@ -65,108 +83,9 @@ pub(super) fn is_legal(c: char) -> bool {
         && u32::from(c) & 0xFFFE != 0xFFFE
 }
 
-/// Plain text: no tags, no scripts and style sheets, character references decoded, every run of white
-/// space one blank. The end of a block and `<br>` count as white space.
-pub fn plain(html: &str) -> String {
-    let mut text = String::with_capacity(html.len());
-    for token in Tokens::new(html) {
-        match token {
-            Token::Text(part) => decode_to(part, Place::Text, &mut text),
-            Token::Start(tag) | Token::End(tag) if !is_inline(tag.name) => text.push(' '),
-            _ => {}
-        }
-    }
-    let text = legal(&text);
-    let mut out = String::with_capacity(text.len());
-    for word in words(&text) {
-        if !out.is_empty() {
-            out.push(' ');
-        }
-        out.push_str(word);
-    }
-    out
-}
-
-/// The parts between white space; like `split_whitespace`, but it looks only at characters that
-/// may be white space.
-fn words(text: &str) -> impl Iterator<Item = &str> {
-    let mut rest = text;
-    std::iter::from_fn(move || {
-        rest = rest.trim_start();
-        let end = next_blank(rest);
-        let (word, after) = rest.split_at(end);
-        rest = after;
-        (!word.is_empty()).then_some(word)
-    })
-}
-
-/// Where the first white space is, or the end.
-fn next_blank(text: &str) -> usize {
-    let bytes = text.as_bytes();
-    let mut from = 0;
-    // All white space begins with one of these bytes.
-    let may_be = |b: &u8| *b <= b' ' || matches!(*b, 0xC2 | 0xE1 | 0xE2 | 0xE3);
-    while let Some(at) = bytes[from..].iter().position(may_be) {
-        let at = from + at;
-        match text[at..].chars().next() {
-            Some(c) if !c.is_whitespace() => from = at + c.len_utf8(),
-            _ => return at,
-        }
-    }
-    bytes.len()
-}
-
-/// Elements whose tags do not part words. Unknown ones are blocks: a blank too many is better than
-/// two words glued together.
-fn is_inline(name: &str) -> bool {
-    const LONGEST: usize = 7;
-    let mut lower = [0; LONGEST];
-    let Some(lower) = lower.get_mut(..name.len()) else { return false };
-    lower.copy_from_slice(name.as_bytes());
-    lower.make_ascii_lowercase();
-    matches!(
-        &*lower,
-        b"a" | b"abbr"
-            | b"acronym"
-            | b"b"
-            | b"bdi"
-            | b"bdo"
-            | b"big"
-            | b"cite"
-            | b"code"
-            | b"del"
-            | b"dfn"
-            | b"em"
-            | b"font"
-            | b"i"
-            | b"ins"
-            | b"kbd"
-            | b"label"
-            | b"mark"
-            | b"nobr"
-            | b"q"
-            | b"rp"
-            | b"rt"
-            | b"ruby"
-            | b"s"
-            | b"samp"
-            | b"small"
-            | b"span"
-            | b"strike"
-            | b"strong"
-            | b"sub"
-            | b"sup"
-            | b"time"
-            | b"tt"
-            | b"u"
-            | b"var"
-            | b"wbr"
-    )
-}
-
 /// Where a text stands: in a value, browsers leave `&copy=1` alone.
 #[derive(Clone, Copy, PartialEq)]
-enum Place {
+pub(super) enum Place {
     Text,
     Value,
 }
@@ -181,14 +100,18 @@ pub(super) fn value(text: &str) -> Cow<'_, str> {
     Cow::Owned(out)
 }
 
-fn decode_to(text: &str, place: Place, out: &mut String) {
+pub(super) fn decode_to(text: &str, place: Place, out: &mut String) {
     let mut rest = text;
-    while let Some(at) = rest.find('&') {
+    while let Some(at) = memchr(b'&', rest.as_bytes()) {
         out.push_str(&rest[..at]);
-        let reference = &rest[at + 1..];
-        rest = if reference.starts_with('#') { numeric_to(reference, out) } else { named_to(reference, place, out) };
+        rest = reference_to(&rest[at + 1..], place, out);
     }
     out.push_str(rest);
+}
+
+/// Writes what the reference stands for that begins here, behind its `&`; what follows it is left.
+pub(super) fn reference_to<'a>(reference: &'a str, place: Place, out: &mut String) -> &'a str {
+    if reference.starts_with('#') { numeric_to(reference, out) } else { named_to(reference, place, out) }
 }
 
 fn numeric_to<'a>(reference: &'a str, out: &mut String) -> &'a str {
@@ -291,6 +214,19 @@ fn named_to<'a>(reference: &'a str, place: Place, out: &mut String) -> &'a str {
 }
 
 fn name_to(name: &str, out: &mut String) -> bool {
+    // Looking them up means asking for memory twice, and these are nearly all there are.
+    let common = match name {
+        "amp" => '&',
+        "lt" => '<',
+        "gt" => '>',
+        "quot" => '"',
+        "nbsp" => '\u{a0}',
+        _ => '\0',
+    };
+    if common != '\0' {
+        out.push(common);
+        return true;
+    }
     let whole = format!("&{name};");
     let decoded = html_escape::decode_html_entities(&whole);
     let known = decoded != whole;
@@ -339,7 +275,6 @@ mod tests {
         #[test]
         fn fast_scans_find_what_slow_ones_find(text in ODD) {
             prop_assert_eq!(all_legal(&text), text.chars().all(is_legal));
-            prop_assert_eq!(words(&text).collect::<Vec<_>>(), text.split_whitespace().collect::<Vec<_>>());
         }
     }
 
@@ -364,32 +299,6 @@ mod tests {
         for before in 0..200 {
             let text = format!("{}é\u{202e}{}", "文".repeat(before), "x".repeat(70));
             assert_eq!(legal(&text), text.replace('\u{202e}', ""));
-        }
-    }
-
-    #[test]
-    fn plain_text() {
-        for (html, text) in [
-            ("", ""),
-            ("<p>a</p><p>b</p>", "a b"),
-            ("a<br>b<br/>c", "a b c"),
-            ("<b>b</b>old<i>er</i>", "bolder"),
-            ("<table><tr><td>a<td>b</table>", "a b"),
-            ("a<script>x()</script><style>p{}</style><!-- c -->b", "a b"),
-            ("  a \u{a0}\u{3000}\n b&nbsp;&#12288;c ", "a b c"),
-            ("AT&amp;T &lt;b&gt; &eacute;&#233;&#xE9; &hellip;", "AT&T <b> ééé …"),
-            ("AT&T, R&D; &copy 2021 &nosuch; &", "AT&T, R&D; © 2021 &nosuch; &"),
-            ("&#147;x&#148; &#128;", "“x” €"),
-            ("&#55357;&#56832; &#55357;x &#0; &#x110000; &#99999999999;", "😀 x"),
-            ("&#x202e;a&#8232;b&#31;", "a b"),
-            ("1 < 2 and 3 <4", "1 < 2 and 3 <4"),
-            ("cut off <a href=\"http://x", "cut off"),
-            ("unclosed <a href=\"x>quote</a> goes on", "unclosed quote goes on"),
-            ("How to use <script> tags", "How to use tags"),
-            ("<p title=\"a > b\">x</p>", "x"),
-            ("中文<b>加粗</b>文字", "中文加粗文字"),
-        ] {
-            assert_eq!(plain(html), text, "{html}");
         }
     }
 

@@ -1,5 +1,6 @@
 //! Titles and other short texts as plain text.
 
+use std::borrow::Cow;
 use std::sync::LazyLock;
 
 use regex::Regex;
@@ -21,18 +22,18 @@ static TAG: LazyLock<Option<Regex>> = LazyLock::new(|| {
 /// The text without tags and entities, on one line, legal in XML.
 pub(super) fn of(raw: &RawText) -> String {
     let text = match raw {
-        RawText::Plain(text) => text.clone(),
+        RawText::Plain(text) => Cow::Borrowed(text.as_str()),
         RawText::Markup(text) => without_markup(text),
     };
     one_line(&legal(&text))
 }
 
-fn without_markup(text: &str) -> String {
+fn without_markup(text: &str) -> Cow<'_, str> {
     let bare = match TAG.as_ref() {
-        Some(tag) if text.contains('<') => tag.replace_all(text, "").into_owned(),
-        _ => text.to_owned(),
+        Some(tag) if text.contains('<') => tag.replace_all(text, ""),
+        _ => Cow::Borrowed(text),
     };
-    html_escape::decode_html_entities(&bare).into_owned()
+    if bare.contains('&') { html_escape::decode_html_entities(&bare).into_owned().into() } else { bare }
 }
 
 /// Runs of ASCII white space become one blank; an ideographic space is part of a Chinese title.

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use memchr::{memchr, memchr2};
+use memchr::{memchr, memchr2, memmem};
 
 use super::tags::{SECTION, is_section};
 
@@ -103,7 +103,9 @@ fn without_half_end(section: &str) -> &str {
 /// True for a text that ends like a CDATA section, and none begins there.
 pub(super) fn has_lost_start(inner: &str) -> bool {
     let Some(before) = inner.trim_ascii_end().strip_suffix("]]>") else { return false };
-    before.rfind("<![CDATA[").is_none_or(|start| before[start..].contains("]]>"))
+    // Where another section ends before this end, it must begin behind that.
+    let last = memmem::find_iter(before.as_bytes(), "]]>").last().unwrap_or_default();
+    memmem::find(&before.as_bytes()[last..], b"<![CDATA[").is_none()
 }
 
 /// What the reference at the beginning stands for, and how many bytes it takes: a number, or one of
@@ -112,6 +114,14 @@ fn reference(rest: &str) -> Option<(Cow<'static, str>, usize)> {
     let body = rest.strip_prefix('&')?;
     let end = body.bytes().take(LONGEST_NAME).position(|b| b == b';')?;
     let used = end + 2;
+    // Those of XML are nearly all there are, and need no look into HTML's table.
+    match &body[..end] {
+        "lt" => return Some(("<".into(), used)),
+        "gt" => return Some((">".into(), used)),
+        "amp" => return Some(("&".into(), used)),
+        "quot" => return Some(("\"".into(), used)),
+        _ => {}
+    }
     let Some(code) = code(&body[..end]) else {
         let named = &rest[..used];
         let resolved = html_escape::decode_html_entities(named);

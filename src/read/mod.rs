@@ -5,6 +5,7 @@
 //! the document when it is sound (`parse`); when it is not, or feed-rs lost something, the survey's
 //! own reading of each entry stands in its place: one bad entry costs one entry.
 
+mod bodies;
 mod chars;
 mod date;
 mod decode;
@@ -290,14 +291,14 @@ fn from_json(text: &str, hints: &Hints) -> Result<ReadFeed, ReadError> {
 }
 
 fn from_xml(text: &str, hints: &Hints) -> Result<ReadFeed, ReadError> {
-    let Some(survey) = survey::of(text, &hints.base, hints.max_entries, Reading::Facts) else {
+    let Some(mut survey) = survey::of(text, &hints.base, hints.max_entries, Reading::Facts) else {
         return Err(no_feed(text, &hints.base));
     };
     let is_sound = survey.damages.is_empty();
     if is_sound && survey.has_xhtml {
         return own_reading(survey, text, hints);
     }
-    let parsed = if is_sound { parse::strict(text, &hints.base) } else { None };
+    let parsed = if is_sound { parse::strict(text, &hints.base, &mut survey.bodies) } else { None };
     match parsed.filter(|parsed| agrees(parsed, &survey)) {
         Some(parsed) => Ok(with_facts(parsed, survey)),
         None => salvaged(survey, text, hints),
@@ -305,7 +306,7 @@ fn from_xml(text: &str, hints: &Hints) -> Result<ReadFeed, ReadError> {
 }
 
 /// The parser's reading of a sound document with what the parser drops.
-fn with_facts(parsed: ReadFeed, survey: Survey) -> ReadFeed {
+fn with_facts(parsed: ReadFeed, survey: Survey<'_>) -> ReadFeed {
     let pairs = parsed.entries.into_iter().zip(survey.entries);
     let mut entries: Vec<RawEntry> = pairs.map(|(parsed, facts)| joined(parsed, facts)).collect();
     inherit(&mut entries, &survey.authors);
@@ -320,7 +321,7 @@ fn with_facts(parsed: ReadFeed, survey: Survey) -> ReadFeed {
 }
 
 /// A broken document as the survey alone reads it.
-fn salvaged(survey: Survey, text: &str, hints: &Hints) -> Result<ReadFeed, ReadError> {
+fn salvaged(survey: Survey<'_>, text: &str, hints: &Hints) -> Result<ReadFeed, ReadError> {
     let root = survey.root;
     let mut feed = own_reading(survey, text, hints)?;
     let is_cut_off = feed.repairs.contains(&Damage::CutOff);
@@ -346,7 +347,7 @@ fn salvaged(survey: Survey, text: &str, hints: &Hints) -> Result<ReadFeed, ReadE
 }
 
 /// The document as the survey alone reads it.
-fn own_reading(survey: Survey, text: &str, hints: &Hints) -> Result<ReadFeed, ReadError> {
+fn own_reading(survey: Survey<'_>, text: &str, hints: &Hints) -> Result<ReadFeed, ReadError> {
     let survey = if survey.is_whole {
         survey
     } else {
@@ -361,7 +362,7 @@ fn own_reading(survey: Survey, text: &str, hints: &Hints) -> Result<ReadFeed, Re
 }
 
 /// True when the parser lost nothing that the survey found in the format's own words.
-fn agrees(parsed: &ReadFeed, survey: &Survey) -> bool {
+fn agrees(parsed: &ReadFeed, survey: &Survey<'_>) -> bool {
     let same = |(parsed, (facts, has)): (&RawEntry, (&RawEntry, &survey::Has))| {
         let ids_agree = match (&parsed.guid, &facts.guid) {
             (Some(parsed), Some(facts)) => parsed.trim() == facts.trim(),

@@ -7,6 +7,7 @@ use feed_rs::model;
 use feed_rs::parser::Builder;
 use url::Url;
 
+use super::bodies::{Bodies, Marks};
 use super::{RawEntry, RawLink, RawMeta, RawText, ReadFeed};
 
 thread_local! {
@@ -21,8 +22,24 @@ pub fn is_reading() -> bool {
 /// Reads an XML document as feed-rs understands it; `None` when it refuses it or panics: feed-rs 3.0
 /// panics on some author names and durations, and a panic must cost nothing but this reading.
 ///
-/// Of an entry only id, title, texts, links and rights are taken; the rest is in the survey.
-pub(super) fn strict(text: &str, base: &Url) -> Option<ReadFeed> {
+/// Of an entry only id, title, texts, links and rights are taken; the rest is in the survey, and so are
+/// the `bodies`, which feed-rs is not shown as long as that makes no difference.
+pub(super) fn strict<'t>(text: &'t str, base: &Url, bodies: &mut Bodies<'t>) -> Option<ReadFeed> {
+    if let Some((marked, mut marks)) = bodies.marked(text) {
+        let parsed = parsed(&marked, base).map(|feed| from_feed(feed, &mut marks));
+        if parsed.is_some() && marks.are_met() {
+            return parsed;
+        }
+    }
+    whole(text, base)
+}
+
+/// The same, of the document as it is.
+pub(super) fn whole(text: &str, base: &Url) -> Option<ReadFeed> {
+    parsed(text, base).map(|feed| from_feed(feed, &mut Marks::none()))
+}
+
+fn parsed(text: &str, base: &Url) -> Option<model::Feed> {
     // A parser is good for one document: after an error inside an entry the next use panics.
     let parser = Builder::new()
         .base_uri(Some(base.as_str()))
@@ -35,10 +52,10 @@ pub(super) fn strict(text: &str, base: &Url) -> Option<ReadFeed> {
     READING.set(true);
     let parsed = catch_unwind(AssertUnwindSafe(|| parser.parse(text.as_bytes())));
     READING.set(false);
-    Some(from_feed(parsed.ok()?.ok()?))
+    parsed.ok()?.ok()
 }
 
-fn from_feed(feed: model::Feed) -> ReadFeed {
+fn from_feed(feed: model::Feed, marks: &mut Marks<'_, '_>) -> ReadFeed {
     // RSS titles carry HTML without saying so; Atom says what it carries.
     let rss = feed.feed_type != model::FeedType::Atom;
     let page = feed.links.into_iter().find(|link| matches!(link.rel.as_deref(), None | Some("alternate")));
@@ -48,22 +65,37 @@ fn from_feed(feed: model::Feed) -> ReadFeed {
         language: feed.language,
         ..RawMeta::default()
     };
-    let entries = feed.entries.into_iter().map(|entry| from_entry(entry, rss)).collect();
+    let entries = feed.entries.into_iter().map(|entry| from_entry(entry, rss, marks)).collect();
     ReadFeed { meta, entries, ..ReadFeed::default() }
 }
 
-fn from_entry(entry: model::Entry, rss: bool) -> RawEntry {
+fn from_entry(entry: model::Entry, rss: bool, marks: &mut Marks<'_, '_>) -> RawEntry {
     let pages = entry.links.into_iter().filter(|link| link.target.is_none());
     let pages = pages.filter(|link| link.rel.as_deref() != Some("enclosure"));
+    let content = entry.content.map(|content| with_body(content, marks));
+    let summary = entry.summary.map(|summary| with_text(summary, marks));
     RawEntry {
         guid: Some(entry.id).filter(|id| !id.trim().is_empty()),
         links: pages.map(|link| RawLink { href: link.href, rel: link.rel }).collect(),
         title: entry.title.map(|t| raw_text(t, rss)).filter(is_said),
-        content: entry.content.and_then(raw_content).filter(is_said),
-        summary: entry.summary.map(|t| raw_text(t, rss)).filter(is_said),
+        content: content.and_then(raw_content).filter(is_said),
+        summary: summary.map(|t| raw_text(t, rss)).filter(is_said),
         rights: entry.rights.map(|t| raw_text(t, rss)),
         ..RawEntry::default()
     }
+}
+
+/// XHTML is written anew by feed-rs, so that its mark is no whole text: it counts as not met.
+fn with_body(content: model::Content, marks: &mut Marks<'_, '_>) -> model::Content {
+    let is_anew = content.content_type.subty().as_str() == "xhtml";
+    let body = content.body.map(|body| if is_anew { body } else { marks.put_back(body) });
+    model::Content { body, ..content }
+}
+
+fn with_text(text: model::Text, marks: &mut Marks<'_, '_>) -> model::Text {
+    let is_anew = text.content_type.subty().as_str() == "xhtml";
+    let content = if is_anew { text.content } else { marks.put_back(text.content) };
+    model::Text { content, ..text }
 }
 
 fn is_said(text: &RawText) -> bool {

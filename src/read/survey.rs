@@ -1,7 +1,9 @@
 //! Everything that a document says about its entries, found without a parser.
 
+use memchr::memmem;
 use url::Url;
 
+use super::bodies::Bodies;
 use super::envelope::{Envelope, say};
 use super::facts::{self, Place};
 use super::names::{Part, Space};
@@ -19,7 +21,7 @@ pub(super) enum Reading {
 
 /// What was found.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Survey {
+pub(super) struct Survey<'t> {
     /// Where the root begins.
     pub root: usize,
     pub is_atom: bool,
@@ -39,6 +41,8 @@ pub(super) struct Survey {
     pub has_xhtml: bool,
     /// Everything was read.
     pub is_whole: bool,
+    /// Long texts that the parser need not see.
+    pub bodies: Bodies<'t>,
 }
 
 /// What an entry has in its format's own words.
@@ -50,7 +54,20 @@ pub(super) struct Has {
 }
 
 /// Surveys a document of any XML feed format; `None` when it is none.
-pub(super) fn of(text: &str, base: &Url, most: usize, mut reading: Reading) -> Option<Survey> {
+pub(super) fn of<'t>(text: &'t str, base: &Url, most: usize, reading: Reading) -> Option<Survey<'t>> {
+    // One with XHTML is read here alone, and should not be gone through again for that.
+    let may_be_xhtml =
+        ["\"xhtml\"", "'xhtml'"].iter().any(|kind| memmem::find(text.as_bytes(), kind.as_bytes()).is_some());
+    if reading == Reading::Facts && may_be_xhtml {
+        let survey = surveyed(text, base, most, Reading::Everything)?;
+        if survey.has_xhtml {
+            return Some(survey);
+        }
+    }
+    surveyed(text, base, most, reading)
+}
+
+fn surveyed<'t>(text: &'t str, base: &Url, most: usize, mut reading: Reading) -> Option<Survey<'t>> {
     let mut walk = Walk::begin(text)?;
     let is_atom = walk.family.is_atom();
     let root = walk.around.first().map_or(0, |root| root.at.start);
@@ -94,6 +111,14 @@ pub(super) fn of(text: &str, base: &Url, most: usize, mut reading: Reading) -> O
         if reading == Reading::Everything || !has.link {
             entry.links.extend(texts::links(&elements));
             facts::make_absolute(&mut entry.links, place);
+        }
+        if reading == Reading::Facts {
+            for part in [Part::Content, Part::Summary] {
+                let own = elements.iter().rev().find(|element| element.part == part && element.rank() == 0);
+                if let Some(element) = own {
+                    survey.bodies.take(element);
+                }
+            }
         }
         survey.entries.push(entry);
         survey.has.push(has);
@@ -161,7 +186,7 @@ fn damage_of(element: &Element<'_>, is_atom: bool) -> Option<Damage> {
 }
 
 /// What the feed says about itself.
-fn meta(walk: &Walk<'_>, survey: &mut Survey) {
+fn meta(walk: &Walk<'_>, survey: &mut Survey<'_>) {
     let is_atom = survey.is_atom;
     let meta = &mut survey.meta;
     let own: Vec<Element<'_>> = walk.meta.iter().filter(|e| e.space != Space::Itunes).cloned().collect();

@@ -428,6 +428,9 @@ fn differences(body: &[u8], whole: &ReadFeed) -> Vec<String> {
         }
     }
     let text = decode::text(body, decode::Labels::default()).text.into_owned();
+    if !is_read_alike(decode::without_declaration(&text)) {
+        out.push("the parser reads it otherwise without its bodies".to_owned());
+    }
     if !whole.repairs.is_empty() || json::is_json(&text) {
         return out;
     }
@@ -484,5 +487,97 @@ fn real_documents_are_read_the_same_in_every_way() {
         }
         eprintln!("{corpus}: {documents} documents ({repaired} repaired), {entries} entries");
         assert!(wrong.is_empty(), "{} wrong\n{}", wrong.len(), wrong.join("\n"));
+    }
+}
+
+/// True when it makes no difference that the parser is shown marks in the place of bodies.
+fn is_read_alike(text: &str) -> bool {
+    let Some(mut survey) = survey::of(text, &base(), usize::MAX, Reading::Facts) else { return true };
+    let marked = parse::strict(text, &base(), &mut survey.bodies);
+    let whole = parse::whole(text, &base());
+    marked.map(|feed| (feed.meta, feed.entries)) == whole.map(|feed| (feed.meta, feed.entries))
+}
+
+/// One of them is long enough for a mark.
+const BODIES: [&str; 24] = [
+    "The quick brown fox jumps over the lazy dog, and again, and again, until nobody wants to read it any more at all. \u{3000}",
+    "\u{3000}\u{3000}中文，测试。每天为您报道中国与世界各地的新闻，并提供深入的分析与评论，每天为您报道中国与世界各地的新闻。",
+    "<![CDATA[",
+    "]]>",
+    "<![CDATA[<p>a</p>\r\n",
+    "&lt;p&gt;",
+    "&amp;nbsp;",
+    "&nbsp;",
+    "&#8230;",
+    "&#x201c;",
+    "&#0;",
+    "&#150;",
+    " & ",
+    "<p>",
+    "</p>",
+    "<br/>",
+    "<!--",
+    "-->",
+    "\"",
+    " \u{fdd0}0 ",
+    "\u{92}",
+    " ",
+    "\n",
+    "?>",
+];
+
+const TEXTS: [&str; 12] = [
+    "description",
+    "content:encoded",
+    "title",
+    "link",
+    "media:description",
+    "itunes:summary",
+    "content",
+    "content type='html'",
+    "content type=\"xhtml\"",
+    "content type='text/plain'",
+    "summary",
+    "summary type='xht&#109;l'",
+];
+
+proptest! {
+    #[test]
+    fn bodies_make_no_difference_to_the_parser(
+        is_atom: bool,
+        items in prop::collection::vec(
+            prop::collection::vec(
+                (0..TEXTS.len(), prop::collection::vec((0..BODIES.len(), 0..4_usize), 0..5), 0..40_usize), 0..5), 0..4),
+    ) {
+        let mut text = String::from(if is_atom {
+            "<feed xmlns='http://www.w3.org/2005/Atom' xmlns:media='http://search.yahoo.com/mrss/'><title>t</title>"
+        } else {
+            "<rss version='2.0' xmlns:content='http://purl.org/rss/1.0/modules/content/' \
+             xmlns:itunes='http://www.itunes.com/dtds/podcast-1.0.dtd'><channel><title>t</title>"
+        });
+        let entry = if is_atom { "entry" } else { "item" };
+        for elements in items {
+            text.push_str(&format!("<{entry}>"));
+            for (name, pieces, odd) in elements {
+                let name = TEXTS[name];
+                text.push_str(&format!("<{name}>"));
+                for (piece, kind) in pieces {
+                    // Sound bodies more often than not.
+                    text.push_str(&match kind {
+                        0 => BODIES[piece].to_owned(),
+                        1 => format!("<![CDATA[{}]]>", BODIES[piece % 2].repeat(2)),
+                        2 => format!("&lt;p&gt;{}&amp;amp; ", BODIES[piece % 2].repeat(2)),
+                        _ => BODIES[piece % 2].repeat(2),
+                    });
+                }
+                text.push_str(&format!("</{}>", name.split(' ').next().unwrap_or_default()));
+                if let Some(piece) = BODIES.get(odd) {
+                    text.push_str(piece);
+                }
+            }
+            text.push_str(&format!("</{entry}>"));
+        }
+        text.push_str(if is_atom { "</feed>" } else { "</channel></rss>" });
+        prop_assert!(is_read_alike(&text), "{}", text);
     }
 }
