@@ -285,7 +285,7 @@ def bars_panel(title, unit, groups, names):
             x, top = left + wide * place, y(value)
             place = dict(x=f"{x + 1:.1f}", y=f"{top:.1f}", width=f"{wide - 2:.1f}", height=f"{y(0) - top:.1f}")
             parts.append(thing("rect", **place, style=f"fill: var(--{colours[name]})"))
-            parts.append(text(x + wide / 2, top - 3, short(float(f"{value:.2g}")), text_anchor="middle", font_size=9))
+            parts.append(text(x + wide / 2, top - 3, short(float(f"{value:.2g}")), text_anchor="middle", style="font-size: 8px"))
     return parts + legend(list(colours.items()))
 
 
