@@ -37,14 +37,14 @@ pub fn run(rounds: usize, seconds: usize, out: Option<&Path>) {
     let house = stand.house();
     let (_, summary) = house.poll();
     assert_eq!(summary.failed, 0, "feeds failed");
-    let mut daemon = daemon(&house);
-    let mut nginx = nginx(&house);
+    let daemon = daemon(&house);
+    let nginx = nginx(&house);
     for round in 1..=rounds {
         for kind in KINDS {
             for (server, port, child) in [("feedmill", LISTEN, &daemon), ("nginx", NGINX, &nginx)] {
-                let before = ticks(child.id());
+                let before = ticks(child.0.id());
                 let (answers, failures, latency) = load(port, kind, seconds);
-                let cpu = ticks(child.id()) - before;
+                let cpu = ticks(child.0.id()) - before;
                 assert_eq!(failures, 0, "{server} answered with failures");
                 rows.row(&[
                     ("round", round.to_string()),
@@ -61,11 +61,9 @@ pub fn run(rounds: usize, seconds: usize, out: Option<&Path>) {
             }
         }
     }
-    end(&mut daemon);
-    end(&mut nginx);
 }
 
-fn daemon(house: &House) -> Child {
+fn daemon(house: &House) -> Running {
     let child = Command::new(program())
         .arg("-C")
         .arg(house.path(""))
@@ -73,12 +71,13 @@ fn daemon(house: &House) -> Child {
         .stdout(Stdio::null())
         .spawn()
         .expect("the daemon starts");
+    let child = Running(child);
     wait(LISTEN);
     child
 }
 
 /// nginx with what a careful operator would set: packed files made before, files kept open.
-fn nginx(house: &House) -> Child {
+fn nginx(house: &House) -> Running {
     let document = fs::read(house.path(&format!("public{DOCUMENT}"))).expect("a published file");
     let root = house.path("nginx");
     fs::create_dir_all(root.join("topic0")).expect("a folder");
@@ -100,6 +99,7 @@ fn nginx(house: &House) -> Child {
         ),
     );
     let child = Command::new("nginx").arg("-c").arg(config).args(["-e", "stderr"]).spawn().expect("nginx starts");
+    let child = Running(child);
     wait(NGINX);
     child
 }
@@ -115,9 +115,14 @@ fn wait(port: u16) {
     panic!("nobody listens at port {port}");
 }
 
-fn end(child: &mut Child) {
-    let _ = Command::new("kill").arg(child.id().to_string()).status();
-    let _ = child.wait();
+/// A server that ends with this.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = Command::new("kill").arg(self.0.id().to_string()).status();
+        let _ = self.0.wait();
+    }
 }
 
 /// Answers, answers that were failures, and the 99th percentile of their time (microseconds).
@@ -173,9 +178,15 @@ fn etag(port: u16, kind: &str) -> String {
         "gzip" => ("Accept-Encoding: gzip\r\n".to_owned(), "200", "gzip"),
         _ => (String::new(), "200", ""),
     };
-    let answer = ask(&header);
-    assert!(answer.split(' ').nth(1) == Some(status) && answer.contains(word), "{kind}: {answer:.300}");
-    etag
+    // A form that is being made is not waited for: the first answers may come as they are.
+    for _ in 0..100 {
+        let answer = ask(&header);
+        if answer.split(' ').nth(1) == Some(status) && answer.contains(word) {
+            return etag;
+        }
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    panic!("no answer of the kind `{kind}` at port {port}");
 }
 
 /// Seconds of processor of a process and its children.
