@@ -59,3 +59,24 @@ demo:
 # The demo twice: the second run must touch nothing outside the index.
 demo-twice:
     sh tests/demo_twice.sh
+
+# The whole against a floor of our own: cold, warm and changed polls, compared with the truth. docs/performance.md explains it.
+bench feeds="1000" rounds="5":
+    cargo bench --locked --bench whole -- rounds --feeds {{feeds}} --rounds {{rounds}}
+
+# What single parts cost.
+bench-parts:
+    cargo bench --locked --bench parts --bench read
+
+# Every figure of docs/performance.md anew, with its tables and its plot. Takes an hour or two on a machine that does nothing else.
+bench-series:
+    rm -f docs/performance/*.csv docs/performance/machine.json
+    cargo bench --locked --bench whole -- machine docs/performance/machine.json
+    cargo bench --locked --bench whole -- rounds --rounds 7 --records 1000000 --out docs/performance/rounds.csv
+    cargo bench --locked --bench whole -- latency --out docs/performance/latency.csv
+    cargo bench --locked --bench whole -- clone --out docs/performance/clone.csv
+    cargo bench --locked --bench whole -- serving --out docs/performance/serving.csv
+    cargo bench --locked --bench whole -- sizes --out docs/performance/sizes.csv
+    cargo bench --locked --bench whole -- index --out docs/performance/index.csv
+    cargo bench --locked --bench whole -- topics --out docs/performance/topics.csv
+    python3 docs/performance/plot.py
