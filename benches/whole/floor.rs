@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::{fs, str};
 
 use feed_rs::model::Entry;
+use feedmill::model::EntryKey;
 use flate2::read::GzDecoder;
 use reqwest::{Client, StatusCode};
 use sha2::{Digest, Sha256};
@@ -110,8 +111,9 @@ impl Floor {
         let body = body.unwrap_or_default();
         let text =
             format!("---\nlayout: post\ntitle: \"{title}\"\ndate: {date}\nfrom: {link}\n---\n<div>\n{body}\n</div>\n");
-        let name: String = key[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-        let mut file = File::create(self.folder.join("posts").join(format!("{date}-{name}.md"))).expect("a new file");
+        let name = EntryKey::from_bytes(&key).expect("32 bytes").hex();
+        let mut file =
+            File::create(self.folder.join("posts").join(format!("{date}-{}.md", &name[..16]))).expect("a new file");
         file.write_all(text.as_bytes()).expect("written");
     }
 }

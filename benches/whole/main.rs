@@ -27,7 +27,6 @@ use std::time::Duration;
 use clap::{Parser, Subcommand};
 
 use crate::corpus::Corpus;
-use crate::rounds::Rounds;
 
 /// The program's own allocator, so that the floor has it too.
 #[global_allocator]
@@ -46,7 +45,7 @@ struct Arguments {
 #[derive(Subcommand, Debug)]
 enum Series {
     /// Cold, warm and changed polls in interleaved rounds against the floor.
-    Rounds(Rounds),
+    Rounds(rounds::Options),
     /// Polls of more and more feeds.
     Sizes {
         #[arg(long, value_delimiter = ',', default_value = "100,300,1000,3000,10000")]
@@ -137,7 +136,7 @@ fn main() {
 fn smoke() {
     let scratch = ours::folder();
     let out = |name: &str| Some(scratch.path().join(name));
-    rounds::run(&Rounds { feeds: 30, rounds: 1, seed: 1, latency: 0, records: 1000, out: out("rounds") });
+    rounds::run(&rounds::Options { feeds: 30, rounds: 1, seed: 1, latency: 0, records: 1000, out: out("rounds") });
     run(Series::Sizes { feeds: vec![10], rounds: 1, out: out("sizes") });
     run(Series::Index { records: vec![1000], out: out("index") });
     run(Series::Topics { posts: vec![200], rounds: 1, out: out("topics") });

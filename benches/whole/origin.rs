@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 
+use feedmill::model::EntryKey;
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use http_body_util::Full;
@@ -20,7 +21,6 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper::{Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
-use sha2::{Digest, Sha256};
 use tokio::net::TcpListener;
 
 use crate::corpus::Corpus;
@@ -149,9 +149,8 @@ fn pack(corpus: &Corpus) -> HashMap<String, Vec<Packed>> {
 fn packed(document: &str) -> Packed {
     let mut gzip = GzEncoder::new(Vec::new(), Compression::default());
     gzip.write_all(document.as_bytes()).expect("into memory");
-    let tag: [u8; 32] = Sha256::digest(document.as_bytes()).into();
-    let tag: String = tag[..8].iter().map(|byte| format!("{byte:02x}")).collect();
-    Packed { gzip: gzip.finish().expect("into memory").into(), etag: format!("\"{tag}\"") }
+    let tag = EntryKey::of(document).hex();
+    Packed { gzip: gzip.finish().expect("into memory").into(), etag: format!("\"{}\"", &tag[..16]) }
 }
 
 impl Shelf {

@@ -17,7 +17,7 @@ use crate::random::Random;
 use crate::record::{Record, median};
 
 #[derive(Args, Debug)]
-pub struct Rounds {
+pub struct Options {
     /// How many feeds.
     #[arg(long, default_value_t = 1000)]
     pub feeds: usize,
@@ -141,7 +141,7 @@ impl Stand {
         let mut costs = Vec::new();
         for (phase, version, full) in phases {
             self.origin.turn_to(version);
-            costs.push((phase, self.floor_once(mode, at)));
+            costs.push((phase, floor_once(mode, at)));
             self.expect(full, phase);
             let links = fs::read_to_string(at.join("links")).expect("links");
             let found: BTreeSet<String> = links.lines().map(str::to_owned).collect();
@@ -149,19 +149,19 @@ impl Stand {
         }
         costs
     }
+}
 
-    fn floor_once(&self, mode: Mode, at: &Path) -> Cost {
-        let mode = if mode == Mode::Parse { "parse" } else { "write" };
-        let program = std::env::current_exe().expect("own path");
-        let cost = meter::run(&program, &["floor", mode, at.to_str().expect("a path")], &at.join("out"));
-        assert_eq!(cost.code, 0, "the floor failed");
-        cost
-    }
+fn floor_once(mode: Mode, at: &Path) -> Cost {
+    let mode = if mode == Mode::Parse { "parse" } else { "write" };
+    let program = std::env::current_exe().expect("own path");
+    let cost = meter::run(&program, &["floor", mode, at.to_str().expect("a path")], &at.join("out"));
+    assert_eq!(cost.code, 0, "the floor failed");
+    cost
 }
 
 /// Measures, prints what came out and adds it to the file.
-pub fn run(options: &Rounds) {
-    let Rounds { feeds, rounds, seed, latency, records, ref out } = *options;
+pub fn run(options: &Options) {
+    let Options { feeds, rounds, seed, latency, records, ref out } = *options;
     let mut record = Record::new(out.as_deref(), "rounds");
     eprintln!("making {feeds} feeds");
     let stand = Stand::new(feeds, seed, latency);
@@ -207,7 +207,7 @@ pub fn run(options: &Rounds) {
         stand.floor(Mode::Parse, scratch.path());
         for round in 1..=rounds {
             note(round, "full", Client::Feedmill, stand.warm(&house));
-            note(round, "full", Client::FloorParse, stand.floor_once(Mode::Parse, scratch.path()));
+            note(round, "full", Client::FloorParse, floor_once(Mode::Parse, scratch.path()));
             stand.origin.turn_to(1);
         }
     }
