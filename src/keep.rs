@@ -3,27 +3,49 @@
 use crate::archive::{Batch, Kept, Line, Op, RawAnswer, RawFragment, RawPoll, SourceLine};
 use crate::identity::{self, Alias, Identity};
 use crate::index::Remember;
-use crate::model::{FeedSource, Fingerprint, Post, PostPath, Record, Revisions, Timestamp, Topic};
+use crate::model::{EntryKey, FeedSource, Fingerprint, Post, PostPath, Record, Revisions, Timestamp, Topic};
 use crate::plan::{self, Change, Plan, Sighting};
 use crate::post;
 use crate::topic::{self, Matcher};
 
 /// A post together with what is to be remembered of it once it is written.
 pub struct Draft {
-    change: Change,
+    decided: Decided,
     post: Post,
+    topics: Vec<(Fingerprint, bool)>,
+}
+
+/// What was decided about an entry.
+struct Decided {
+    identity: Identity,
+    key: EntryKey,
+    rule: u8,
+    former: Option<Record>,
+    id: Option<String>,
+    /// The place of its entry in the document.
+    place: usize,
+    /// The post's.
+    date: Timestamp,
+}
+
+/// What has to be remembered once the post is written.
+pub struct Written {
+    decided: Decided,
+    topics: Vec<(Fingerprint, bool)>,
 }
 
 /// Makes the posts of a plan's new and revised entries.
-pub fn drafts(plan: &mut Plan, source: &FeedSource, seen: Timestamp) -> Vec<Draft> {
+pub fn drafts(plan: &mut Plan, source: &FeedSource, seen: Timestamp, topics: &Matcher) -> Vec<Draft> {
     let changes = plan.new.drain(..).chain(plan.revised.drain(..));
     changes
         .map(|change| {
-            let mut post = post::from_entry(change.entry.clone(), change.key, source);
-            if let Some(former) = &change.former {
+            let Change { entry, identity, key, rule, former, id, place } = change;
+            let mut post = post::from_entry(entry, key, source);
+            if let Some(former) = &former {
                 as_revision(&mut post, former.date, seen);
             }
-            Draft { change, post }
+            let topics = topics.belongs(&post, Some(&identity.feed));
+            Draft { decided: Decided { identity, key, rule, former, id, place, date: post.date }, post, topics }
         })
         .collect()
 }
@@ -35,57 +57,54 @@ pub fn as_revision(post: &mut Post, date: Timestamp, seen: Timestamp) {
     post.claimed = None;
 }
 
-/// What the archive has to write for one poll of a feed.
+/// What the archive has to write for one poll of a feed, and what follows from it.
 pub fn batch(
-    drafts: &[Draft],
+    drafts: Vec<Draft>,
     sightings: &[Sighting],
     feed: &FeedSource,
     seen: Timestamp,
     source: Option<SourceLine>,
-) -> Batch {
-    Batch {
-        posts: drafts.iter().map(|draft| kept(draft, feed, seen)).collect(),
-        adopted: Vec::new(),
-        feeds: Vec::new(),
-        notes: sightings.iter().map(|sighting| note(sighting, feed, seen)).collect(),
-        source,
-        raw: None,
+) -> (Batch, Vec<Written>) {
+    let (mut posts, mut written) = (Vec::with_capacity(drafts.len()), Vec::with_capacity(drafts.len()));
+    for Draft { decided, post, topics } in drafts {
+        posts.push(kept(&decided, post, feed, seen));
+        written.push(Written { decided, topics });
     }
+    let notes = sightings.iter().map(|sighting| note(sighting, feed, seen)).collect();
+    (Batch { posts, notes, source, ..Batch::default() }, written)
 }
 
 /// The sources of the written entries, as far as the document could be taken apart.
-pub fn raw(drafts: &[Draft], sources: &[Option<String>], answer: RawAnswer) -> Option<RawPoll> {
-    let fragment = |draft: &Draft| {
-        let change = &draft.change;
-        let rev = change.former.as_ref().map(|former| former.revisions + 1);
+pub fn raw(written: &[Written], mut sources: Vec<Option<String>>, answer: RawAnswer) -> Option<RawPoll> {
+    let fragment = |Written { decided, .. }: &Written| {
+        let rev = decided.former.as_ref().map(|former| former.revisions + 1);
         let op = if rev.is_some() { Op::Revise } else { Op::Add };
-        let source = sources.get(change.place)?.clone()?;
-        Some(RawFragment { key: change.key, op, rev, source })
+        let source = sources.get_mut(decided.place)?.take()?;
+        Some(RawFragment { key: decided.key, op, rev, source })
     };
-    let fragments: Vec<RawFragment> = drafts.iter().filter_map(fragment).collect();
+    let fragments: Vec<RawFragment> = written.iter().filter_map(fragment).collect();
     (!fragments.is_empty()).then_some(RawPoll { answer, fragments })
 }
 
-fn kept(draft: &Draft, feed: &FeedSource, seen: Timestamp) -> Kept {
-    let change = &draft.change;
+fn kept(decided: &Decided, post: Post, feed: &FeedSource, seen: Timestamp) -> Kept {
     let common = Line {
         feed: Some(feed.id.to_string()),
-        rule: Some(change.rule),
-        guid: change.identity.guid.clone(),
-        ..Line::new(Op::Add, seen, change.key)
+        rule: Some(decided.rule),
+        guid: decided.identity.guid.clone(),
+        ..Line::new(Op::Add, seen, decided.key)
     };
-    match &change.former {
+    match &decided.former {
         None => {
-            let line = Line { id: change.id.clone(), canon: Some(identity::VERSION), ..common };
-            Kept { post: draft.post.clone(), replaces: None, line }
+            let line = Line { id: decided.id.clone(), canon: Some(identity::VERSION), ..common };
+            Kept { post, replaces: None, line }
         }
         Some(former) => {
             let rev = former.revisions + 1;
-            let aliases = new_address(&change.identity, change.key, former);
+            let aliases = new_address(&decided.identity, decided.key, former);
             let line = Line { op: Op::Revise, rev: Some(rev), aliases, ..common };
             let number = Some(rev).filter(|_| feed.revisions == Revisions::Keep);
             let replaces = PostPath::parse(&former.path).map(|path| (path, number));
-            Kept { post: draft.post.clone(), replaces, line }
+            Kept { post, replaces, line }
         }
     }
 }
@@ -107,43 +126,42 @@ fn new_address(identity: &Identity, key: crate::model::EntryKey, record: &Record
 }
 
 /// What the index has to remember of a written post. `line` is what the archive wrote of it.
-pub fn remember(draft: &Draft, line: &Line, topics: &Matcher) -> Remember {
-    let Draft { change, post } = draft;
-    let identity = &change.identity;
-    let moved = change.former.as_ref().is_some_and(|former| plan::is_new_address(identity, change.key, former));
-    let mut aliases = plan::aliases(identity, change.key, moved);
-    aliases.extend(change.id.clone().map(Alias::Published));
+pub fn remember(written: Written, line: &Line) -> Remember {
+    let Written { decided, topics } = written;
+    let Decided { identity, key, rule, former, id, date, .. } = decided;
+    let moved = former.as_ref().is_some_and(|former| plan::is_new_address(&identity, key, former));
+    let mut aliases = plan::aliases(&identity, key, moved);
+    aliases.extend(id.clone().map(Alias::Published));
     let fresh = Record {
         path: line.path.clone().unwrap_or_default(),
-        feed: Some(identity.feed.clone()),
         also: Vec::new(),
         title: identity.title,
         text: identity.text,
         claimed: identity.claimed,
-        date: post.date,
+        date,
         seen: line.seen,
         guid: identity.guid_fingerprint(),
         link: identity.link_fingerprint(),
         revisions: 0,
         revised: None,
-        id: change.id.clone(),
-        rule: change.rule,
+        id,
+        rule,
+        feed: Some(identity.feed),
     };
-    let record = match &change.former {
+    let record = match former {
         None => fresh,
         Some(former) => Record {
-            also: former.also.clone(),
+            also: former.also,
             seen: former.seen,
             revisions: line.rev.unwrap_or(former.revisions + 1),
             claimed: former.claimed,
             revised: Some(line.seen),
-            id: former.id.clone(),
+            id: former.id,
             rule: former.rule,
             ..fresh
         },
     };
-    let topics = topics.belongs(post, record.feed.as_ref());
-    Remember { key: change.key, record, aliases, topics }
+    Remember { key, record, aliases, topics }
 }
 
 /// What the index has to remember of a known entry that came in another way.

@@ -62,12 +62,11 @@ pub struct Plan {
 pub const MOST_REVISIONS: u32 = 24;
 
 /// Decides for every entry of one document what has to happen.
-pub fn entries(found: Vec<(Entry, Identity)>, known: &[Known], revisions: Revisions) -> Plan {
-    let document: Vec<Identity> = found.iter().map(|(_, identity)| identity.clone()).collect();
-    let decisions = decide(&document, known);
+pub fn entries(entries: Vec<Entry>, ids: Vec<Identity>, known: &[Known], revisions: Revisions) -> Plan {
+    let decisions = decide(&ids, known);
     let mut plan = Plan { id_reset: decisions.id_reset, ..Plan::default() };
-    for (place, (((entry, identity), known), decision)) in found.into_iter().zip(known).zip(decisions.list).enumerate()
-    {
+    let found = entries.into_iter().zip(ids).zip(known).zip(decisions.list);
+    for (place, (((entry, identity), known), decision)) in found.enumerate() {
         let Decision { key, rule, known: former, repeats } = decision;
         match former {
             _ if repeats || known.forgotten => plan.duplicates += 1,

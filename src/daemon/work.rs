@@ -382,8 +382,7 @@ where
 
     /// From now on another config holds.
     async fn renew(&mut self, config: Arc<Config>, fetch: Arc<F>, answer: &Answer) -> Result<(), DaemonError> {
-        let old = std::mem::replace(&mut self.desk.poller.config, Arc::clone(&config));
-        self.desk.poller.fetch = Arc::clone(&fetch);
+        let old = self.desk.renew(Arc::clone(&config), Arc::clone(&fetch));
         self.poller.send_replace(Some(self.desk.poller.clone()));
         self.feeds = enabled(&config);
         let jobs = self.all_jobs().await?;

@@ -331,7 +331,7 @@ mod tests {
 
     #[test]
     fn published_bodies_have_absolute_addresses() {
-        let published = |html: &str| published(html, base().as_ref());
+        let published = |html: &str| published(html, base().as_ref()).into_owned();
         for (post, feed) in [
             ("<p><figure>a</figure></p>", "<p><figure>a</figure></p>"),
             ("<a href='/x?a=1&amp;b=&#96;&quot;'>a</a>", "<a href=\"https://example.org/x?a=1&amp;b=&#96;%22\">a</a>"),

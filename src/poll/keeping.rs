@@ -12,13 +12,13 @@ use super::report::{FeedReport, Outcome};
 use super::{Options, PollError, Poller};
 use crate::archive::{self, Archive, ArchiveError, Batch, FeedLine, FeedOp, SourceLine};
 use crate::clock::Clock;
-use crate::config::Feed;
+use crate::config::{Config, Feed};
 use crate::fetch::{self, Fetch};
 use crate::identity::{Identity, Known};
 use crate::index::{Committed, FeedState, Index};
-use crate::keep::{self, Draft};
+use crate::keep::{self, Written};
 use crate::maintain::state::StateFile;
-use crate::model::{EntryKey, FeedId, FeedMeta, Fingerprint, Found, Timestamp};
+use crate::model::{Entry, EntryKey, FeedId, FeedMeta, Fingerprint, Found, Timestamp};
 use crate::normalize::Reject;
 use crate::pace::Pace;
 use crate::plan::{self, Plan, Sighting};
@@ -36,7 +36,7 @@ struct Kept {
 
 /// What of a document has to be remembered once it is written.
 struct Compared {
-    drafts: Vec<Draft>,
+    written: Vec<Written>,
     sightings: Vec<Sighting>,
     /// Until then it counts as waiting.
     _place: Option<Place>,
@@ -80,6 +80,7 @@ pub struct Desk<F, I, A, C> {
     pub poller: Poller<F, I, A, C>,
     states: StateFile,
     has_new_states: bool,
+    topics: Matcher,
     /// What each source last said of itself.
     sources: HashMap<String, SourceLine>,
     /// States of feeds that are not stored yet.
@@ -104,6 +105,7 @@ where
         let states = poller.archive.state().await?;
         let sources = poller.archive.sources().await?;
         Ok(Self {
+            topics: Matcher::new(&poller.config.topics),
             poller,
             // There is always a file.
             has_new_states: states.is_none(),
@@ -115,6 +117,13 @@ where
             // What was left by others, too.
             has_written: true,
         })
+    }
+
+    /// From now on another config holds; the former one.
+    pub fn renew(&mut self, config: Arc<Config>, fetch: Arc<F>) -> Arc<Config> {
+        self.topics = Matcher::new(&config.topics);
+        self.poller.fetch = fetch;
+        std::mem::replace(&mut self.poller.config, config)
     }
 
     /// Feeds as they are asked next.
@@ -199,12 +208,11 @@ where
         let (batches, compared): (Vec<Batch>, Vec<Compared>) =
             group.staged.into_iter().map(|staged| (staged.batch, staged.compared)).unzip();
         let sources: Vec<SourceLine> = batches.iter().filter_map(|batch| batch.source.clone()).collect();
-        let written = archive.write_all(batches).await?;
+        let lines = archive.write_all(batches).await?;
         self.sources.extend(sources.into_iter().map(|line| (line.feed.clone(), line)));
-        let topics = Matcher::new(&config.topics);
         let mut records = Vec::new();
-        for (Compared { drafts, sightings, .. }, lines) in compared.iter().zip(&written) {
-            records.extend(drafts.iter().zip(lines).map(|(draft, line)| keep::remember(draft, line, &topics)));
+        for (Compared { written, sightings, .. }, lines) in compared.into_iter().zip(&lines) {
+            records.extend(written.into_iter().zip(lines).map(|(written, line)| keep::remember(written, line)));
             records.extend(sightings.iter().map(keep::remember_sighting));
         }
         let stale = keep::touched(&records, &config.topics);
@@ -335,14 +343,14 @@ where
     ) -> Result<Kept, PollError> {
         let (feed, Poller { config, index, archive, .. }) = (&*job.feed, &self.poller);
         let Document { found, sources, answer, meta, rejects, problems, repairs, .. } = document;
-        let ids: Vec<Identity> = found.iter().map(|(_, identity)| identity.clone()).collect();
+        let (entries, ids): (Vec<Entry>, Vec<Identity>) = found.into_iter().unzip();
         let known = if ids.is_empty() { Vec::new() } else { index.records(&ids).await? };
         let known = without_lost_posts(&**archive, known).await?;
         let is_ours = |found: &Found| found.record.feed.as_ref() == Some(&feed.source.id);
         let shares = known.iter().flat_map(Known::found).any(is_ours);
-        let all_new = !found.is_empty() && known.iter().all(|known| known.found().next().is_none());
+        let all_new = !ids.is_empty() && known.iter().all(|known| known.found().next().is_none());
         let mut kept = Kept { shares, all_new, staged: None };
-        let mut plan = plan::entries(found, &known, feed.source.revisions);
+        let mut plan = plan::entries(entries, ids, &known, feed.source.revisions);
         report.new = plan.new.len();
         report.revised = plan.revised.len();
         report.duplicate = plan.duplicates;
@@ -359,13 +367,13 @@ where
             return Ok(kept);
         }
         let source = self.new_source_line(feed, meta, seen);
-        let drafts = keep::drafts(&mut plan, &feed.source, seen);
-        let mut batch = keep::batch(&drafts, &plan.sightings, &feed.source, seen, source);
+        let drafts = keep::drafts(&mut plan, &feed.source, seen, &self.topics);
+        let (mut batch, written) = keep::batch(drafts, &plan.sightings, &feed.source, seen, source);
         if config.storage.raw {
-            batch.raw = keep::raw(&drafts, &sources, answer);
+            batch.raw = keep::raw(&written, sources, answer);
         }
         if !batch.is_empty() {
-            kept.staged = Some((batch, Compared { drafts, sightings: plan.sightings, _place: None }));
+            kept.staged = Some((batch, Compared { written, sightings: plan.sightings, _place: None }));
         }
         Ok(kept)
     }

@@ -350,14 +350,14 @@ proptest! {
         let once = published(&raw, base.as_ref());
         prop_assert!(is_clean(&once), "{}", once);
         prop_assert!(!once.contains(['\n', '\r', '{']), "not one line");
-        prop_assert_eq!(published(&once, base.as_ref()), once.as_str());
+        prop_assert_eq!(published(&once, base.as_ref()), &*once);
     }
 
     #[test]
     fn any_text_can_leave(raw: String) {
         let once = published(&raw, base().as_ref());
         prop_assert!(is_clean(&once));
-        prop_assert_eq!(published(&once, base().as_ref()), once);
+        prop_assert_eq!(published(&once, base().as_ref()), &*once);
     }
 }
 
@@ -371,8 +371,9 @@ fn hostile_bodies_cost_little() {
         format!("<p>{}</p>", "<img src=\"/x\" width=\"1\" height=\"1\">".repeat(20_000)),
         format!("<img {} src=\"x\">", "data-src=\"x\" ".repeat(5000)),
     ] {
-        let made = published(&hostile.repeat(10), base().as_ref());
+        let hostile = hostile.repeat(10);
+        let made = published(&hostile, base().as_ref());
         assert!(is_clean(&made));
-        assert!(made.len() <= hostile.len() * 10 * 20);
+        assert!(made.len() <= hostile.len() * 20);
     }
 }
