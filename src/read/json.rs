@@ -150,7 +150,9 @@ impl<'t> Items<'t> {
     fn broken_end(&mut self, from: usize) -> Option<usize> {
         let next = self.next_item(from + 1);
         let is_object = self.text[from..].starts_with('{');
-        let own = value_end(self.text, from).filter(|own| is_object && next.is_none_or(|next| *own <= next));
+        // Nobody looks behind the next item: a row of open brackets would be read to its end for each of them.
+        let near = &self.text[..next.unwrap_or(self.text.len())];
+        let own = value_end(near, from).filter(|_| is_object);
         let last = || {
             let is_ended = self.text.trim_ascii_end().ends_with(['}', ']']);
             self.text.rfind(']').filter(|end| is_ended && *end > from)
