@@ -78,7 +78,7 @@ fn xml() -> Vec<(&'static str, String)> {
         ),
         (
             "wide-entity",
-            with("wide-entity", &format!("<description>kept-wide-entity {}</description>", "&a;".repeat(300_000)))
+            with("wide-entity", &format!("<description>kept-wide-entity {}</description>", "&a;".repeat(100_000)))
                 .replace("<rss", &format!("<!DOCTYPE rss [<!ENTITY a \"{}\">]><rss", "x".repeat(100_000))),
         ),
         (
@@ -90,7 +90,7 @@ fn xml() -> Vec<(&'static str, String)> {
 
 fn html() -> Vec<(&'static str, String)> {
     let bodies = [
-        ("long-entry", "<b>word</b> &amp; <i class=\"a\">text</i> ".repeat(190_000)),
+        ("long-entry", format!("<b>word</b> &amp; <i onclick=\"x\">{}</i> ", "text ".repeat(1_000)).repeat(1_600)),
         ("deep-html", format!("{}{}", "<div>".repeat(50_000), "</div>".repeat(50_000))),
         ("deep-bold", "<b>".repeat(50_000)),
         ("deep-tables", "<table><tr><td>".repeat(5_000)),
@@ -116,7 +116,7 @@ fn others() -> Vec<(&'static str, String, Result<u64, &'static str>)> {
         ("many-escapes", json("many-escapes", &format!("\"summary\":\"{}\"", "\\ud83d\\ude00".repeat(100_000))), Ok(1)),
         // Each is looked into for its end, or was.
         ("open-lists", format!("{{\"items\":{}", "[{\"items\":".repeat(200_000)), Err("none could be read")),
-        ("open-ids", format!("{{\"items\":[{}", "{\"id\":{\"a\":[".repeat(200_000)), Err("none could be read")),
+        ("open-ids", format!("{{\"items\":[{}", "{\"id\":{\"a\":[".repeat(50_000)), Err("none could be read")),
         (
             "many-of-one-guid",
             rss(&numbered(200, |n| {
