@@ -1,7 +1,9 @@
-//! Servers that misbehave, against the real program: each costs one sentence, and nobody else anything.
+//! Servers that misbehave and documents that mean harm (`documents`), against the real program: each misdeed costs one
+//! sentence, and nobody else anything.
 
 #[cfg(target_os = "linux")]
 mod costs;
+mod documents;
 mod misdeeds;
 
 use std::collections::BTreeMap;

@@ -50,8 +50,7 @@ pub(super) fn read(text: &str, base: &Url, most: usize) -> Option<JsonFeed> {
     let text = begin(text);
     let (members, end) = members(text);
     let is_whole = end.is_some();
-    let list = members.iter().find(|(key, value)| *key == "items" && text[value.clone()].starts_with('['));
-    let list = list.map(|(_, at)| at.clone());
+    let list = list_of_items(text, &members).cloned();
     let is_listed = list.is_some();
     let list = list.or_else(|| loose::list(text).map(|at| at.end..text.len()))?;
     // Brackets that were miscounted leave items behind; a second document is another matter.
@@ -150,7 +149,9 @@ impl<'t> Items<'t> {
     fn broken_end(&mut self, from: usize) -> Option<usize> {
         let next = self.next_item(from + 1);
         let is_object = self.text[from..].starts_with('{');
-        let own = value_end(self.text, from).filter(|own| is_object && next.is_none_or(|next| *own <= next));
+        // Nobody looks behind the next item: a row of open brackets would be read to its end for each of them.
+        let near = &self.text[..next.unwrap_or(self.text.len())];
+        let own = value_end(near, from).filter(|_| is_object);
         let last = || {
             let is_ended = self.text.trim_ascii_end().ends_with(['}', ']']);
             self.text.rfind(']').filter(|end| is_ended && *end > from)
@@ -203,10 +204,14 @@ impl Iterator for Items<'_> {
 /// The envelope that a stored one was.
 pub(super) fn envelope(text: &str) -> Option<Envelope> {
     let (members, end) = members(text);
+    Some(around(text, list_of_items(text, &members)?, end.is_some()))
+}
+
+/// Where the items are: in the longest list of that name, should there be another.
+fn list_of_items<'m>(text: &str, members: &'m [(&str, Range<usize>)]) -> Option<&'m Range<usize>> {
     // A list, as one that was written is: a sign of two bytes in its place must not be cut in half.
-    let is_list = |(key, value): &&(&str, Range<usize>)| *key == "items" && text[value.clone()].starts_with('[');
-    let (_, items) = members.iter().find(is_list)?;
-    Some(around(text, items, end.is_some()))
+    let lists = members.iter().filter(|(key, value)| *key == "items" && text[value.clone()].starts_with('['));
+    lists.map(|(_, at)| at).max_by_key(|at| at.len())
 }
 
 fn around(text: &str, items: &Range<usize>, is_whole: bool) -> Envelope {
@@ -460,6 +465,17 @@ mod tests {
         assert_eq!(entry.content, Some(RawText::Plain("c\nd".into())));
         assert_eq!(entry.dates.iter().map(|date| date.text.as_str()).collect::<Vec<_>>(), ["p", "m"]);
         assert_eq!((entry.enclosures.len(), entry.enclosures[0].length), (1, Some(5)));
+    }
+
+    #[test]
+    fn an_empty_list_beside_the_items_hides_none() {
+        for text in [
+            r#"{"items":[],"items":[{"id":"1"},{"id":"2"}]}"#,
+            r#"{"items":[{"id":"1"},{"id":"2"}],"title":"x","items":[]}"#,
+        ] {
+            assert_eq!(ids(&feed(text)), ["1", "2"], "{text}");
+            assert!(envelope(text).is_some(), "{text}");
+        }
     }
 
     #[test]

@@ -36,6 +36,10 @@ const WORDS: [&str; 17] = [
 /// Texts, in which quotes may stand; other members end at the first.
 const TEXTS: [&str; 5] = ["title", "content_html", "content_text", "summary", "description"];
 
+/// So many brackets may be followed to the end of a text in vain; where more are open, the names in them count as names
+/// of what is around, and the time stays in proportion to the text.
+const VAIN: usize = 64;
+
 /// Where in a broken document its list of items begins, and the word before it.
 pub(super) fn list(text: &str) -> Option<Range<usize>> {
     let (at, _) = members(text).find(|(at, word)| *word == "items" && text[at.end..].starts_with('['))?;
@@ -93,6 +97,7 @@ pub(super) fn object(text: &str) -> Map<String, Value> {
 /// The words of the format that stand as names of members, each up to where its value begins.
 fn members(text: &str) -> impl Iterator<Item = (Range<usize>, &str)> {
     let mut from = 0;
+    let mut vain = 0;
     std::iter::from_fn(move || {
         while let Some(at) = next_name(text, from) {
             let rest = &text[at..];
@@ -102,10 +107,13 @@ fn members(text: &str) -> impl Iterator<Item = (Range<usize>, &str)> {
             };
             let value = &rest[used..];
             from = at + used;
-            if value.starts_with(['{', '[']) {
+            if value.starts_with(['{', '[']) && vain < VAIN {
                 // The names in it are its own.
                 let mut values = Deserializer::from_str(value).into_iter::<IgnoredAny>();
-                from += values.next().and_then(Result::ok).map_or(0, |_| values.byte_offset());
+                match values.next() {
+                    Some(Ok(_)) => from += values.byte_offset(),
+                    _ => vain += 1,
+                }
             }
             return Some((at..at + used, word));
         }
@@ -243,6 +251,13 @@ mod tests {
             let expected: Value = serde_json::from_str(expected).expect(expected);
             assert_eq!(Value::Object(object(written)), expected, "{written}");
         }
+    }
+
+    #[test]
+    fn open_brackets_are_not_followed_for_ever() {
+        let text = "{\"items\":[".repeat(50_000);
+        assert_eq!(object(&text).get("items"), None);
+        assert_eq!(members(&text).count(), 50_000);
     }
 
     #[test]
