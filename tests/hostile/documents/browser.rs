@@ -180,7 +180,7 @@ fn wait(house: &House, from: usize) -> Vec<String> {
         let asked: Vec<String> =
             house.requests().split_off(from).into_iter().map(|request| path(&request.to)).collect();
         let is_done = asked.iter().any(|path| path.starts_with("/done") || path.starts_with("/failed"));
-        if is_done || start.elapsed() > Duration::from_secs(300) {
+        if is_done || start.elapsed() > Duration::from_mins(5) {
             return asked;
         }
     }

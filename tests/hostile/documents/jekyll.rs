@@ -20,7 +20,7 @@ pub fn sites(house: &House) -> Vec<Built> {
         return Vec::new();
     }
     let posts = house.posts();
-    let own = build(&house.path("data/archive"), house.path("site"));
+    let own = build(&house.path("data/archive"), &house.path("site"));
     // A folder for year, month, day and post.
     let pages = own.iter().filter(|(name, _)| name.matches('/').count() == 4).count();
     assert_eq!(pages, posts.len(), "one page for each post");
@@ -30,12 +30,12 @@ pub fn sites(house: &House) -> Vec<Built> {
     house.write("other/_config.yml", b"timezone: UTC\nstrict_front_matter: true\npermalink: pretty\nencoding: utf-8\n");
     house.write("other/_layouts/post.html", b"{{ content }}");
     house.write("other/all.html", ALL.as_bytes());
-    let other = build(&house.path("other"), house.path("other-site"));
+    let other = build(&house.path("other"), &house.path("other-site"));
     own.into_iter().chain(other.into_iter().filter(|(name, _)| name == "all.html")).collect()
 }
 
 /// Builds a site without a word of complaint.
-fn build(from: &Path, to: PathBuf) -> Vec<Built> {
+fn build(from: &Path, to: &Path) -> Vec<Built> {
     let output = Command::new("jekyll")
         .args(["build".as_ref(), "--source".as_ref(), from.as_os_str(), "--destination".as_ref(), to.as_os_str()])
         .env("LC_ALL", "C.UTF-8")
@@ -48,6 +48,6 @@ fn build(from: &Path, to: PathBuf) -> Vec<Built> {
         log.lines().filter(|line| words.iter().any(|word| line.to_lowercase().contains(word))).collect();
     assert!(complaints.is_empty(), "{complaints:#?}");
     let page = |file: &PathBuf| file.extension().is_some_and(|extension| extension == "html");
-    let named = |file: PathBuf| (file.strip_prefix(&to).expect("below").to_string_lossy().into_owned(), file);
-    files(&to).into_iter().filter(page).map(named).collect()
+    let named = |file: PathBuf| (file.strip_prefix(to).expect("below").to_string_lossy().into_owned(), file);
+    files(to).into_iter().filter(page).map(named).collect()
 }
