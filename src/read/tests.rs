@@ -557,25 +557,26 @@ proptest! {
         });
         let entry = if is_atom { "entry" } else { "item" };
         for elements in items {
-            text.push_str(&format!("<{entry}>"));
+            text.extend(["<", entry, ">"]);
             for (name, pieces, odd) in elements {
                 let name = TEXTS[name];
-                text.push_str(&format!("<{name}>"));
+                text.extend(["<", name, ">"]);
                 for (piece, kind) in pieces {
                     // Sound bodies more often than not.
-                    text.push_str(&match kind {
+                    let piece = match kind {
                         0 => BODIES[piece].to_owned(),
                         1 => format!("<![CDATA[{}]]>", BODIES[piece % 2].repeat(2)),
                         2 => format!("&lt;p&gt;{}&amp;amp; ", BODIES[piece % 2].repeat(2)),
                         _ => BODIES[piece % 2].repeat(2),
-                    });
+                    };
+                    text.push_str(&piece);
                 }
-                text.push_str(&format!("</{}>", name.split(' ').next().unwrap_or_default()));
+                text.extend(["</", name.split(' ').next().unwrap_or_default(), ">"]);
                 if let Some(piece) = BODIES.get(odd) {
                     text.push_str(piece);
                 }
             }
-            text.push_str(&format!("</{entry}>"));
+            text.extend(["</", entry, ">"]);
         }
         text.push_str(if is_atom { "</feed>" } else { "</channel></rss>" });
         prop_assert!(is_read_alike(&text), "{}", text);
