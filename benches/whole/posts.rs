@@ -121,7 +121,7 @@ pub fn fill(at: &Path, size: usize) {
     block_on(async {
         for first in (0..size).step_by(PORTION) {
             let posts = (first..size.min(first + PORTION)).map(|at| kept(&words, at)).collect();
-            archive.write_all(Batch { posts, ..Batch::default() }).await.expect("written");
+            archive.write_all(vec![Batch { posts, ..Batch::default() }]).await.expect("written");
         }
         archive.settle().await.expect("settled");
     });

@@ -172,11 +172,11 @@ impl FolderArchive {
             fragment.rev = lines.iter().find(|line| line.key == fragment.key).and_then(|line| line.rev);
         }
         let path = self.root.join(raw.path());
-        let packed = match packer {
+        let bytes = match packer {
             Some(packer) => packer.pack(raw),
             None => RawPacker::new().and_then(|new| packer.insert(new).pack(raw)),
         };
-        self.write_temporary(&path, &packed.map_err(|e| failed(&path, "written", e))?, pending)
+        self.write_temporary(&path, &bytes.map_err(|e| failed(&path, "written", e))?, pending)
     }
 
     /// Writes a post under a temporary name and completes its ledger line.

@@ -81,6 +81,8 @@ pub struct Desk<F, I, A, C> {
     states: StateFile,
     has_new_states: bool,
     topics: Matcher,
+    /// The index is known not to be empty.
+    has_records: bool,
     /// What each source last said of itself.
     sources: HashMap<String, SourceLine>,
     /// States of feeds that are not stored yet.
@@ -106,6 +108,7 @@ where
         let sources = poller.archive.sources().await?;
         Ok(Self {
             topics: Matcher::new(&poller.config.topics),
+            has_records: false,
             poller,
             // There is always a file.
             has_new_states: states.is_none(),
@@ -218,7 +221,11 @@ where
         let stale = keep::touched(&records, &config.topics);
         let ledger = archive.position().await?;
         let topics = topic::rules(&config.topics);
-        Ok(index.commit(Committed { records, topics, ledger, stale, ..Committed::default() }).await?)
+        // Where nothing was known before, these are all the records there are.
+        let is_first = !self.has_records && index.some_after(None, 1).await?.is_empty();
+        self.has_records = true;
+        let complete = if is_first { topics.iter().map(|(_, rule)| *rule).collect() } else { Vec::new() };
+        Ok(index.commit(Committed { records, topics, ledger, stale, complete }).await?)
     }
 
     /// Compares what a feed brought with what is known, and notes what it says of itself.
