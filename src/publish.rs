@@ -177,6 +177,7 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
         }
         let page = output::topic_page(&channel, &self.config.site.title, &topic.formats, &entries);
         self.replace(&page_path(topic), &page, outcome)?;
+        self.site.settle()?;
         self.index.put_published(&topic.id, self.made_from(topic)).await?;
         Ok(())
     }
@@ -188,7 +189,7 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
     }
 
     fn replace(&self, path: &str, bytes: &[u8], outcome: &mut Outcome) -> Result<Replaced, PublishError> {
-        let replaced = self.site.replace(path, bytes)?;
+        let replaced = self.site.stage(path, bytes)?;
         if replaced == Replaced::Changed {
             outcome.changed += 1;
         }

@@ -1,9 +1,10 @@
 //! Published files: replaced whole, and only when their bytes change.
 
+use std::collections::BTreeSet;
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::disk::{Disk, LocalDisk, found, temporary};
 
@@ -25,6 +26,18 @@ pub enum Replaced {
     Changed,
 }
 
+/// Files that are written, but not in place yet.
+#[derive(Debug, Default)]
+struct Staged {
+    /// Where they belong.
+    files: BTreeSet<PathBuf>,
+    /// Folders whose names have to be durable.
+    folders: BTreeSet<PathBuf>,
+}
+
+/// Up to so many are synced one by one; for more, one sync of the file system is cheaper.
+const SYNC_SINGLY: usize = 4;
+
 /// The folder of published files.
 #[derive(Clone, Debug)]
 pub struct Site {
@@ -32,6 +45,7 @@ pub struct Site {
     disk: Arc<dyn Disk>,
     /// Whether the root is known to be there for good.
     founded: Arc<AtomicBool>,
+    staged: Arc<Mutex<Staged>>,
 }
 
 impl Site {
@@ -42,7 +56,7 @@ impl Site {
 
     /// Published files on another disk.
     pub fn on(disk: Arc<dyn Disk>, root: PathBuf) -> Self {
-        Self { root, disk, founded: Arc::default() }
+        Self { root, disk, founded: Arc::default(), staged: Arc::default() }
     }
 
     /// True when the file is there.
@@ -78,6 +92,13 @@ impl Site {
 
     /// Replaces a file by rename, so that a reader sees a complete one at every instant.
     pub fn replace(&self, relative: &str, bytes: &[u8]) -> Result<Replaced, SiteError> {
+        let replaced = self.stage(relative, bytes)?;
+        self.settle()?;
+        Ok(replaced)
+    }
+
+    /// Writes a file that is to replace another when all that is staged is settled.
+    pub fn stage(&self, relative: &str, bytes: &[u8]) -> Result<Replaced, SiteError> {
         if !self.founded.load(Ordering::Relaxed) {
             found(&*self.disk, &self.root).map_err(|e| failed(&self.root, "made", e))?;
             self.founded.store(true, Ordering::Relaxed);
@@ -87,23 +108,48 @@ impl Site {
         let has_length = self.disk.length(&path).is_ok_and(|length| length == Some(bytes.len() as u64));
         let is_equal = has_length && self.disk.read(&path, 0).is_ok_and(|old| old == bytes);
         if !is_equal {
-            self.write(&path, bytes)?;
+            let folder = path.parent().unwrap_or(&self.root);
+            self.disk.make_folder(folder).map_err(|e| failed(folder, "made", e))?;
+            let written = temporary(&path);
+            self.disk.write(&written, bytes).map_err(|e| failed(&written, "written", e))?;
         }
+        let mut staged = self.staged();
         // The index remembers that this was published; after a power loss it has to be true, also
         // where a former run wrote the file and failed here.
-        for folder in path.ancestors().skip(1).take_while(|folder| folder.starts_with(&self.root)) {
-            self.disk.sync_folder(folder).map_err(|e| failed(folder, "synced", e))?;
+        let folders = path.ancestors().skip(1).take_while(|folder| folder.starts_with(&self.root));
+        staged.folders.extend(folders.map(Path::to_owned));
+        if is_equal {
+            staged.files.remove(&path);
+        } else {
+            staged.files.insert(path);
         }
         Ok(if is_equal { Replaced::Equal } else { Replaced::Changed })
     }
 
-    fn write(&self, path: &Path, bytes: &[u8]) -> Result<(), SiteError> {
-        let folder = path.parent().unwrap_or(&self.root);
-        self.disk.make_folder(folder).map_err(|e| failed(folder, "made", e))?;
-        let written = temporary(path);
-        self.disk.write(&written, bytes).map_err(|e| failed(&written, "written", e))?;
-        self.disk.sync(&written).map_err(|e| failed(&written, "synced", e))?;
-        self.disk.rename(&written, path).map_err(|e| failed(path, "put in place", e))
+    /// Puts what is staged in place, durably: whatever the index remembers of it comes after this.
+    pub fn settle(&self) -> Result<(), SiteError> {
+        let Staged { files, folders } = std::mem::take(&mut *self.staged());
+        let sync_all = || self.disk.sync_all(&self.root).map_err(|e| failed(&self.root, "synced", e));
+        if files.len() <= SYNC_SINGLY || !sync_all()? {
+            for path in &files {
+                let written = temporary(path);
+                self.disk.sync(&written).map_err(|e| failed(&written, "synced", e))?;
+            }
+        }
+        for path in &files {
+            self.disk.rename(&temporary(path), path).map_err(|e| failed(path, "put in place", e))?;
+        }
+        if folders.len() <= SYNC_SINGLY || !sync_all()? {
+            // Those below come first, as they are named in those above.
+            for folder in folders.iter().rev() {
+                self.disk.sync_folder(folder).map_err(|e| failed(folder, "synced", e))?;
+            }
+        }
+        Ok(())
+    }
+
+    fn staged(&self) -> MutexGuard<'_, Staged> {
+        self.staged.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

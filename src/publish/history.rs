@@ -68,6 +68,7 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
                 let mut group: Vec<&mut Going<'_>> =
                     all.iter_mut().enumerate().filter(|(place, _)| places.contains(place)).map(|(_, g)| g).collect();
                 self.take(&lines, &mut group, facts, outcome).await?;
+                self.site.settle()?;
             }
             for place in places {
                 all[place].history.ledger.clone_from(&position);
@@ -212,7 +213,7 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
             let number = going.history.sealed + 1;
             let sealed = self.sealed(going, number, &versions, facts);
             let bytes = output::sealed(&sealed, &entries, &deleted.into_values().collect::<Vec<_>>());
-            if self.site.replace(&going.path(number), &bytes)? == Replaced::Changed {
+            if self.site.stage(&going.path(number), &bytes)? == Replaced::Changed {
                 outcome.changed += 1;
             }
             going.history.seal();

@@ -28,6 +28,7 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
         for (path, text) in &files {
             self.replace(path, text.as_bytes(), outcome)?;
         }
+        self.site.settle()?;
         self.index.put_published(&TopicId::site(), from).await?;
         Ok(())
     }
