@@ -150,7 +150,7 @@ def clone():
 
 def serving():
     found = medians("serving", ["kind", "server"], ["answers_per_s", "p99_ms", "cpu_us_per_answer"])
-    lines = [[kind, server, *cells.values()] for (kind, server), cells in sorted(found.items())]
+    lines = [[kind, server, *cells.values()] for (kind, server), cells in sorted(found.items(), key=lambda item: tuple(map(str, item[0])))]
     return table(["answer", "server", "answers a second", "99th percentile (ms)", "CPU (µs an answer)"], lines)
 
 
