@@ -340,7 +340,7 @@ def panels():
     servers = ["feedmill", "nginx"]
 
     def kinds(value):
-        return {kind: {server: found[kind, server][value] for server in servers if (kind, server) in found} for kind in ("full", "gzip", "304")}
+        return {str(kind): {server: found[kind, server][value] for server in servers if (kind, server) in found} for kind in ("full", "gzip", 304)}
 
     yield bars_panel("Serving", "answers a second", kinds("answers_per_s"), servers)
     yield bars_panel("Serving: processor time", "µs an answer", kinds("cpu_us_per_answer"), servers)
