@@ -221,6 +221,24 @@ fn a_batch_that_was_not_synced_is_taken_back_and_comes_again() {
 }
 
 #[test]
+fn a_post_of_a_former_batch_that_somebody_deleted_costs_no_line() {
+    let house = House::new();
+    house.config(ONE).serves("/a.xml", entries(1));
+    house.run(["poll"]).success();
+    let first = house.posts();
+    house.serves("/a.xml", entries(2));
+    house.run(["poll"]).success();
+    let ledger = house.ledger();
+    for path in first.keys() {
+        fs::remove_file(house.path(&format!("data/archive/{path}"))).expect("removed");
+    }
+    house.write("data/archive/_ledger/.unclean", b"");
+    let run = house.run(["poll"]).success();
+    assert_eq!(run.stderr, "");
+    assert_eq!(house.ledger(), ledger);
+}
+
+#[test]
 fn an_unwritable_archive_stops_before_anything_is_marked() {
     let house = House::new();
     house.config(ONE).serves("/a.xml", entries(1));

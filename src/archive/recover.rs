@@ -50,8 +50,8 @@ impl FolderArchive {
         // The posts of entries that were taken down are gone for good reason.
         let forgotten: HashSet<EntryKey> =
             batches.iter().flatten().filter(|line| line.op == Op::Forget).map(|line| line.key).collect();
-        for batch in &batches {
-            let done = self.finish(batch, &forgotten)?;
+        for (place, batch) in batches.iter().enumerate() {
+            let done = self.finish(batch, place + 1 == batches.len(), &forgotten)?;
             finished += done.moved;
             self.finish_raw(&done.kept)?;
             lost.extend(done.lost.into_iter().map(std::ptr::from_ref::<Line>));
@@ -77,7 +77,12 @@ impl FolderArchive {
     ///
     /// Where nothing of the batch is in place, its sync may not have come to its end: whatever looks
     /// whole by luck is given up with the rest, so that post, former version and raw stay together.
-    fn finish<'l>(&self, batch: &[&'l Line], forgotten: &HashSet<EntryKey>) -> Result<Finished<'l>, ArchiveError> {
+    fn finish<'l>(
+        &self,
+        batch: &[&'l Line],
+        is_last: bool,
+        forgotten: &HashSet<EntryKey>,
+    ) -> Result<Finished<'l>, ArchiveError> {
         let was_synced = self.was_synced(batch)?;
         let mut done = Finished::default();
         for &line in batch {
@@ -104,7 +109,9 @@ impl FolderArchive {
                 self.put_in_place(&file)?;
                 done.moved += 1;
                 done.kept.push(line);
-            } else if self.exists(&file)? {
+            } else if !is_last || self.exists(&file)? {
+                // Of a former batch whose sync came to its end a post can only be gone by somebody's hand: readers pass
+                // the line over, and what knows the ledger by its length goes on knowing it.
                 done.kept.push(line);
             } else {
                 done.lost.push(line);
