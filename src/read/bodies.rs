@@ -17,7 +17,7 @@ use std::ops::Range;
 
 use memchr::{memchr, memchr2, memmem};
 
-use super::outline::Element;
+use super::element::Element;
 
 /// Shorter texts (bytes) are not worth a mark.
 const LONG: usize = 128;

@@ -3,8 +3,9 @@
 
 use url::Url;
 
+use super::element::Element;
 use super::names::{FIRST_UPDATE, Part, Space};
-use super::outline::{Element, Item};
+use super::outline::Item;
 use super::tags::children;
 use super::{RawDate, RawEntry, RawLink, RawOrigin, RawText, chars, person};
 use crate::model::Enclosure;

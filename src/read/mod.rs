@@ -7,8 +7,10 @@
 
 mod bodies;
 mod chars;
+mod damage;
 mod date;
 mod decode;
+mod element;
 mod envelope;
 mod facts;
 mod json;
@@ -21,12 +23,13 @@ pub mod page;
 mod parse;
 mod person;
 mod survey;
+mod tag;
 mod tags;
 mod texts;
 
+pub use damage::Damage;
 pub use decode::is_encoding;
 pub use envelope::Envelope;
-pub use outline::Damage;
 pub use parse::is_reading;
 
 use url::Url;
@@ -429,7 +432,7 @@ fn no_feed(text: &str, base: &Url) -> ReadError {
 
 /// `<item` or `<entry`, with a prefix or without, as a whole word.
 fn has_entry_marker(text: &str) -> bool {
-    tags::Tags::of(text).any(|tag| tag.kind != tags::Kind::Close && names::is_entry_name(tag.local()))
+    tags::Tags::of(text).any(|found| found.kind != tag::Kind::Close && names::is_entry_name(found.local()))
         || text.trim_end().ends_with("<item")
         || text.trim_end().ends_with("<entry")
 }

@@ -1,6 +1,6 @@
 //! Which element is which: namespaces as feeds write them, and the words of all feed formats.
 
-use super::tags::{Kind, Tag};
+use super::tag::{Kind, Tag};
 
 /// Namespace declarations in force at most, so that looking one up has a bound.
 const DECLARATIONS: usize = 128;

@@ -6,8 +6,11 @@
 
 use std::ops::Range;
 
+use super::damage::Damage;
+use super::element::{ELEMENTS, Element, first_repeat, keep};
 use super::names::{Names, Part, Space, is_around_name, is_entry_name};
-use super::tags::{Kind, Tag, Tags};
+use super::tag::{Kind, Tag};
+use super::tags::Tags;
 
 /// Elements open inside of each other at most before a parser is not trusted with the document.
 pub(super) const DEPTH: usize = 256;
@@ -24,9 +27,6 @@ const VAIN: usize = 16;
 
 /// A second entry inside of an entry's element means that an end is missing; one may be content.
 const NESTED: usize = 2;
-
-/// Elements of one entry that are looked at.
-const ELEMENTS: usize = 4_096;
 
 /// The formats, by where entries stand.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,76 +56,6 @@ impl Family {
 
     pub fn is_atom(self) -> bool {
         matches!(self, Self::Atom | Self::Entry)
-    }
-}
-
-/// What was found that a strict parser stumbles over, or reads wrong without a word.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Damage {
-    /// An element's end is missing or belongs to another.
-    Unclosed,
-    /// The document ends in the middle.
-    CutOff,
-    /// `dc:date` without a declaration, or a namespace written in another way.
-    Namespace,
-    /// `<TITLE>` for `<title>`.
-    Case,
-    /// Markup that stands in a text without being escaped.
-    Markup,
-    /// `&nbsp;` in a plain text.
-    Reference,
-    /// A text that is packed in base64, or is none.
-    Packed,
-    /// Elements or bases deeper than any feed's.
-    Depth,
-    /// More entries than wanted.
-    Many,
-    /// The strict parser refused the document, or lost something of it.
-    Refused,
-}
-
-impl std::fmt::Display for Damage {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
-            Self::Unclosed => "an element is not closed",
-            Self::CutOff => "it is cut off",
-            Self::Namespace => "a namespace is not declared as it should be",
-            Self::Case => "tags are written in capitals",
-            Self::Markup => "markup stands unescaped in a text",
-            Self::Reference => "a text holds references that XML does not know",
-            Self::Packed => "a text is written in base64",
-            Self::Depth => "its elements are nested too deep",
-            Self::Many => "it holds too many entries",
-            Self::Refused => "it is not well formed",
-        })
-    }
-}
-
-/// An element of an entry or of the feed that says something.
-#[derive(Clone, Debug)]
-pub(super) struct Element<'t> {
-    pub part: Part,
-    pub space: Space,
-    pub tag: Tag<'t>,
-    /// Between the tags.
-    pub inner: &'t str,
-    /// Tags stand in it, outside of CDATA.
-    pub has_tags: bool,
-}
-
-impl Element<'_> {
-    pub fn is_blank(&self) -> bool {
-        self.inner.trim_ascii().is_empty()
-    }
-
-    /// How near the word is to the feed's own format: the lower counts first.
-    pub fn rank(&self) -> u8 {
-        match self.space {
-            Space::Core | Space::Content => 0,
-            Space::Guest | Space::Xhtml => 1,
-            Space::DublinCore | Space::Terms => 2,
-            _ => 3,
-        }
     }
 }
 
@@ -540,26 +470,6 @@ impl<'t> Walk<'t> {
 /// Looks for `:base` before anybody takes the attributes apart.
 fn has_base(tag: &Tag<'_>) -> bool {
     memchr::memchr_iter(b':', tag.attributes.as_bytes()).any(|at| tag.attributes.as_bytes()[at..].starts_with(b":base"))
-}
-
-/// Where a feed's own words come a second time.
-fn first_repeat(meta: &[Element<'_>]) -> Option<usize> {
-    let is_own = |element: &Element<'_>| {
-        let is_word = matches!(element.part, Part::Title | Part::Id | Part::Summary | Part::Link);
-        is_word && element.space == Space::Core && element.tag.attribute("rel").is_none()
-    };
-    let mut seen = Vec::new();
-    meta.iter().position(|element| {
-        let is_again = is_own(element) && seen.contains(&element.part);
-        seen.extend(is_own(element).then_some(element.part));
-        is_again
-    })
-}
-
-fn keep<'t>(element: Element<'t>, elements: &mut Vec<Element<'t>>) {
-    if elements.len() < ELEMENTS {
-        elements.push(element);
-    }
 }
 
 /// Names that are written with capitals where they are right.

@@ -4,10 +4,12 @@ use memchr::memmem;
 use url::Url;
 
 use super::bodies::Bodies;
+use super::damage::Damage;
+use super::element::Element;
 use super::envelope::{Envelope, say};
 use super::facts::{self, Place};
 use super::names::{Part, Space};
-use super::outline::{Damage, Element, Walk};
+use super::outline::Walk;
 use super::{RawEntry, RawMeta, RawText, chars, person, tags, texts};
 
 /// How much is read.
@@ -143,14 +145,14 @@ pub(super) fn envelope(text: &str) -> Option<Envelope> {
 
 /// What stands before the end tags of the elements around the entries.
 fn before_the_end<'t>(text: &'t str, walk: &Walk<'_>) -> &'t str {
-    let ends = |name: &str| tags::Tags::of(text).find(|tag| tag.kind == tags::Kind::Close && tag.name == name);
+    let ends = |name: &str| tags::Tags::of(text).find(|tag| tag.kind == super::tag::Kind::Close && tag.name == name);
     let innermost = walk.around.last().and_then(|tag| ends(tag.name));
     innermost.map_or("", |end| &text[..end.at.start])
 }
 
 /// The base that root and channel set.
 fn bases(walk: &Walk<'_>, base: &Url) -> Option<Url> {
-    let set = |outer: Option<Url>, tag: &tags::Tag<'_>| {
+    let set = |outer: Option<Url>, tag: &super::tag::Tag<'_>| {
         facts::base(tag.attribute("xml:base"), outer.as_ref().unwrap_or(base)).or(outer)
     };
     walk.around.iter().fold(None, set)

@@ -5,15 +5,13 @@
 //! was received to the byte, and it goes on where a strict parser has to stop: whatever is begun
 //! and never ended counts as text.
 
-use std::borrow::Cow;
 use std::ops::Range;
 use std::sync::LazyLock;
 
 use memchr::memmem::Finder;
 use memchr::{memchr, memchr2, memchr3, memmem, memrchr};
 
-/// Attributes looked at per tag; hostile tags carry 200,000 of them.
-const ATTRIBUTES: usize = 256;
+use super::tag::{Kind, Tag};
 
 /// Elements looked at inside of an author or an image; each may look for its end in vain.
 const CHILDREN: usize = 32;
@@ -26,85 +24,6 @@ pub(super) const SECTION: usize = 9;
 
 static SECTION_START: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"<![CDATA["));
 static SECTION_END: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"]]>"));
-
-/// What a tag does.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Kind {
-    Open,
-    Close,
-    /// `<item/>`: both at once.
-    Empty,
-}
-
-/// A tag of the document.
-#[derive(Clone, Debug)]
-pub(super) struct Tag<'t> {
-    pub kind: Kind,
-    /// From `<` to behind `>`.
-    pub at: Range<usize>,
-    /// With its prefix.
-    pub name: &'t str,
-    /// Where the local name begins in it.
-    local: usize,
-    /// As written, blanks included.
-    pub attributes: &'t str,
-}
-
-impl<'t> Tag<'t> {
-    /// Prefix (empty when there is none) and local name.
-    pub fn split(&self) -> (&'t str, &'t str) {
-        (&self.name[..self.local.saturating_sub(1)], self.local())
-    }
-
-    /// The local name.
-    pub fn local(&self) -> &'t str {
-        &self.name[self.local..]
-    }
-
-    /// Names and values as written.
-    pub fn attributes(&self) -> impl Iterator<Item = (&'t str, &'t str)> + use<'t> {
-        let mut rest = self.attributes;
-        std::iter::from_fn(move || {
-            let (name, after) = rest.split_once('=')?;
-            let after = after.trim_start();
-            let (value, after) = match after.as_bytes().first()? {
-                b'"' => after[1..].split_once('"')?,
-                b'\'' => after[1..].split_once('\'')?,
-                _ => after.split_at(after.find(|c: char| c.is_ascii_whitespace()).unwrap_or(after.len())),
-            };
-            rest = after;
-            // Behind an attribute without value (`<item checked id="1">`) stands the real name.
-            Some((name.split_ascii_whitespace().next_back().unwrap_or_default(), value))
-        })
-        .take(ATTRIBUTES)
-    }
-
-    /// True for this local name in any case: old feeds write `<ITEM>`.
-    pub fn is(&self, local: &str) -> bool {
-        self.local().eq_ignore_ascii_case(local)
-    }
-
-    /// As a start tag.
-    pub fn as_start(&self, text: &'t str) -> Cow<'t, str> {
-        match self.kind {
-            Kind::Empty => [&text[self.at.start..self.at.end - 2], ">"].concat().into(),
-            _ => text[self.at.clone()].into(),
-        }
-    }
-
-    /// For an end tag: the start tag that nobody wrote, at this place.
-    pub fn as_forgotten_start(&self, at: usize) -> Self {
-        Self { kind: Kind::Open, at: at..at, ..self.clone() }
-    }
-
-    /// The value of an attribute as written; its name in any case, as feeds write `ispermalink`.
-    pub fn attribute(&self, name: &str) -> Option<&'t str> {
-        if self.attributes.is_empty() {
-            return None;
-        }
-        self.attributes().find(|(n, _)| n.eq_ignore_ascii_case(name)).map(|(_, value)| value)
-    }
-}
 
 /// The tags of a document in order.
 #[derive(Clone, Debug)]
@@ -498,70 +417,4 @@ impl<'t> Iterator for Tags<'t> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn names(document: &str) -> Vec<(Kind, &str)> {
-        Tags::of(document).map(|tag| (tag.kind, tag.name)).collect()
-    }
-
-    #[test]
-    fn tags_are_told_from_what_looks_like_tags() {
-        let document = "<?xml ?a>?><!DOCTYPE r [<!-- ' --><!ENTITY e '<x>]>'>]><r:a b='>' c = \"'/>\" d=e/f\n>\
-                        1 < 2<!-- <x> --><![CDATA[<x>]]><b/></r:a ><中 x>";
-        let tags: Vec<_> = Tags::of(document).collect();
-        let names: Vec<_> = tags.iter().map(|tag| (tag.kind, tag.name)).collect();
-        assert_eq!(names, [(Kind::Open, "r:a"), (Kind::Empty, "b"), (Kind::Close, "r:a"), (Kind::Open, "中")]);
-        let attributes: Vec<_> = tags[0].attributes().collect();
-        assert_eq!(attributes, [("b", ">"), ("c", "'/>"), ("d", "e/f")]);
-    }
-
-    #[test]
-    fn what_never_ends_is_text() {
-        use Kind::{Close, Open};
-        let cases: [(&str, &[(Kind, &str)]); 10] = [
-            ("<a><!-- x <b>", &[(Open, "a"), (Open, "b")]),
-            ("<a><![CDATA[ x <b>", &[(Open, "a"), (Open, "b")]),
-            ("<a><? x <b>", &[(Open, "a"), (Open, "b")]),
-            ("<a><!DOCTYPE x <b", &[(Open, "a")]),
-            ("<a href=\"x>y</a><b c=\"d\">", &[(Open, "a"), (Close, "a"), (Open, "b")]),
-            ("<a href=\"<b c=\"/d/\"><e/>", &[(Open, "b"), (Kind::Empty, "e")]),
-            ("<a href=\"x < y\">z</a>", &[(Open, "a"), (Close, "a")]),
-            ("</a<b>", &[(Close, "a"), (Open, "b")]),
-            ("a <b and <c>", &[(Open, "c")]),
-            ("<a it's>b</a>", &[(Open, "a"), (Close, "a")]),
-        ];
-        for (document, expected) in cases {
-            assert_eq!(names(document), expected, "{document}");
-        }
-    }
-
-    #[test]
-    fn a_comment_that_swallows_entries_was_never_ended() {
-        let inside = "<item><t>a <!-- b</t></item><item><d><![CDATA[<!-- c -->]]></d></item>";
-        assert_eq!(names(inside).len(), 8);
-        let between = "<!-- a <item><t>b</t></item> <!-- c -->";
-        assert_eq!(names(between).len(), 4);
-        let meant = "<!-- <item><t>a</t></item> --><t/>";
-        assert_eq!(names(meant).len(), 1);
-        let instruction = "<t>a <? b</t></item><item>?></item>";
-        assert_eq!(names(instruction).len(), 5);
-        // No DOCTYPE stands behind the root's start, so its quotes and brackets mean nothing.
-        let doctype = "<r>a <!DOCTYPE b [ <t>it's</t> <! c</r>";
-        assert_eq!(names(doctype).len(), 4);
-    }
-
-    #[test]
-    fn a_section_that_swallows_entries_was_never_ended() {
-        let document = "<item><d><![CDATA[one</d></item><item><d><![CDATA[two <p>]]></d></item>";
-        let mut tags = Tags::of(document);
-        assert_eq!(tags.by_ref().filter(|tag| tag.kind == Kind::Close).count(), 4);
-        assert!(tags.runaway);
-        let own = "<t><![CDATA[one</t><d a='>'><![CDATA[two]]></d>";
-        assert_eq!(names(own).into_iter().map(|(_, name)| name).collect::<String>(), "ttdd");
-        let between = "<![CDATA[ <item><t><![CDATA[one]]></t></item>";
-        assert_eq!(names(between).len(), 4);
-        let about_xml = "<d><![CDATA[write &lt;![CDATA[ or <![CDATA[ so ]]></d>";
-        assert_eq!(names(about_xml), [(Kind::Open, "d"), (Kind::Close, "d")]);
-    }
-}
+mod tests;

@@ -2,9 +2,10 @@
 
 use std::ops::Range;
 
+use super::element::Element;
 use super::names::{Part, Space};
-use super::outline::Element;
-use super::tags::{Kind, Tags};
+use super::tag::Kind;
+use super::tags::Tags;
 use super::{RawLink, RawText, chars};
 
 /// How a text is written, after its `type` and Atom 0.3's `mode`.
