@@ -2,6 +2,7 @@
 
 mod files;
 mod folder;
+mod group;
 mod ledger;
 mod raw;
 mod recover;
