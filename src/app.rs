@@ -1,40 +1,35 @@
 //! Builds the edges from the config and runs a command.
 
+mod check;
 mod edges;
 mod error;
+mod feeds;
+mod files;
 
-use std::collections::BTreeSet;
-use std::fmt::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 pub use error::AppError;
 
 use self::edges::LocalEdges;
 use crate::archive::{Archive, FolderArchive};
 use crate::clock::{Clock, SystemClock};
-use crate::config::append::{self, NewFeed};
-use crate::config::{self, Config, Feed, Problem, Source};
+use crate::config::{self, Config, Feed, Source};
 use crate::control::{Client, Command, Line};
 use crate::daemon;
-use crate::disk::{Disk, LocalDisk};
 use crate::fetch::{Fetcher, Limits, MinRate};
 use crate::index::{Damage, IndexError, SledIndex};
+use crate::maintain::explain;
 use crate::maintain::heal;
-use crate::maintain::import::{self, Imported};
+use crate::maintain::import::Imported;
 use crate::maintain::ingest::{self};
-use crate::maintain::matches;
 use crate::maintain::reindex::{self, Reindexed};
 use crate::maintain::replay::{self, Replayed};
 use crate::maintain::verify::{self, Verified};
-use crate::maintain::{access, discover, explain};
-use crate::model::{FeedSelection, FeedStatus, Timestamp, Topic};
-use crate::output::{self, Outline};
+use crate::model::{FeedStatus, Timestamp, Topic};
 use crate::poll::{FeedReport, Options, PollError, Poller, Stop};
 use crate::publish::{self, PublishError, Publisher};
-use crate::read::list;
-use crate::schedule::Spread;
 use crate::site::Site;
 use crate::takedown::{self};
 use crate::watch;
@@ -85,7 +80,7 @@ impl App {
         let path = path
             .or_else(|| std::env::var_os("FEEDMILL_CONFIG").map(PathBuf::from))
             .unwrap_or_else(|| PathBuf::from("config/feedmill.yaml"));
-        let texts = texts(&path).map_err(AppError::Config)?;
+        let texts = files::texts(&path).map_err(AppError::Config)?;
         let sources: Vec<Source> = texts.iter().map(|(name, text)| Source { name, text }).collect();
         let env = |name: &str| match name {
             // The shell's `PWD` knows nothing of `-C`.
@@ -203,100 +198,6 @@ impl App {
         })
     }
 
-    /// Takes over an archive of posts, an OPML file or a `subs.json`.
-    pub fn import(&self, path: &Path, progress: impl Fn(usize, usize)) -> Result<Import, AppError> {
-        if path.is_dir() {
-            return self.with_poller(true, async |poller| {
-                heal(poller).await?;
-                let now = poller.clock.now();
-                let (index, archive) = (&*poller.index, &*poller.archive);
-                let done = import::folder(index, archive, &self.config, path, now, &progress).await?;
-                ingest::catch_up(&*poller.index, &*poller.archive, &self.config, |_, _| {}).await?;
-                poller.archive.settle().await.map_err(PollError::from)?;
-                publish_stale(poller).await?;
-                Ok(Import::Posts(done))
-            });
-        }
-        let text = std::fs::read_to_string(path).map_err(|cause| AppError::Read { path: path.to_owned(), cause })?;
-        let list = list::feeds(&text).map_err(|cause| AppError::List { path: path.to_owned(), cause })?;
-        let feeds = list.entries.into_iter().map(|feed| (feed.title.unwrap_or_default(), feed.url)).collect();
-        let (added, known) = self.append(feeds)?;
-        Ok(Import::Feeds { added, known, skipped: list.skipped })
-    }
-
-    /// The feeds of the config as OPML, nested by topic; a feed of several topics stands in each.
-    pub fn export_opml(&self) -> String {
-        let Config { site, feeds, topics, .. } = &*self.config;
-        let group = |topic: &Topic| {
-            let draws_on = |feed: &&Feed| match &topic.feeds {
-                FeedSelection::All => true,
-                FeedSelection::Except(feeds) => !feeds.contains(&feed.source.id),
-                FeedSelection::Some(feeds) => feeds.contains(&feed.source.id),
-            };
-            let children: Vec<Outline> =
-                feeds.iter().filter(draws_on).filter_map(|feed| Outline::of(&feed.source)).collect();
-            Outline { text: topic.title.clone(), children, ..Outline::default() }
-        };
-        let mut outlines: Vec<Outline> = topics.iter().map(group).collect();
-        let is_grouped = |feed: &Outline| outlines.iter().any(|group| group.children.contains(feed));
-        let rest: Vec<Outline> =
-            feeds.iter().filter_map(|feed| Outline::of(&feed.source)).filter(|feed| !is_grouped(feed)).collect();
-        outlines.retain(|group| !group.children.is_empty());
-        outlines.extend(rest);
-        output::opml(&site.title, site.author.as_deref().unwrap_or(&site.title), &outlines)
-    }
-
-    /// Appends a feed to the config: the address itself when it is a feed, else what the page links.
-    pub fn add(&self, address: &str) -> Result<Vec<String>, AppError> {
-        let refused = |cause: String| AppError::Add { address: address.to_owned(), cause };
-        // People leave out the scheme.
-        let url = url::Url::parse(address).or_else(|_| url::Url::parse(&format!("https://{address}")));
-        let url = url.map_err(|e| refused(format!("{e}; write it like `https://example.org/`")))?;
-        let found = runtime()?.block_on(async {
-            let limits = self.limits();
-            let fetcher = Fetcher::new(&limits)?;
-            discover::feeds(&fetcher, &url).await.map_err(|e| refused(e.to_string()))
-        })?;
-        let Some(feed) = found.into_iter().next() else {
-            return Err(refused("neither a feed nor a page that links one".to_owned()));
-        };
-        let (added, known) = self.append(vec![feed])?;
-        if added.is_empty() {
-            return Err(refused(format!(
-                "the config has it already, as {}",
-                list_of(known.iter().map(String::as_str))
-            )));
-        }
-        Ok(added)
-    }
-
-    /// Appends feeds to the main config file; those it has already are left out.
-    fn append(&self, feeds: Vec<(String, String)>) -> Result<(Vec<String>, Vec<String>), AppError> {
-        let mut ids: BTreeSet<String> = self.config.feeds.iter().map(|f| f.source.id.to_string()).collect();
-        let mut names: BTreeSet<String> = self.config.feeds.iter().map(|f| f.source.name.clone()).collect();
-        let mut new = Vec::new();
-        let mut known = Vec::new();
-        for (title, address) in feeds {
-            let Ok(url) = url::Url::parse(&address) else { continue };
-            if let Some(feed) = self.config.feeds.iter().find(|feed| feed.source.url == url) {
-                known.push(feed.source.id.to_string());
-                continue;
-            }
-            let id = append::id_for(&title, &url, &|id| ids.contains(id));
-            let name = append::name_for(&title, &url, &|name| names.contains(name));
-            ids.insert(id.clone());
-            names.insert(name.clone());
-            new.push(NewFeed { id, name, url: url.to_string(), language: None });
-        }
-        if !new.is_empty() {
-            let text = read_text(&self.path).map_err(AppError::Config)?;
-            let text =
-                append::feeds(&text, &new).map_err(|cause| AppError::Append { path: self.path.clone(), cause })?;
-            replace_config(&self.path, &text)?;
-        }
-        Ok((new.into_iter().map(|feed| feed.id).collect(), known))
-    }
-
     /// Tells which entry an address or a post is, and why.
     pub fn explain(&self, what: &str) -> Result<String, AppError> {
         if let Some(daemon) = self.running()? {
@@ -380,68 +281,6 @@ impl App {
             return Ok((feeds, now));
         }
         self.with_poller(false, async |poller| Ok((watch::survey(poller).await?, poller.clock.now())))
-    }
-
-    /// When each feed is polled next, and what the topics match.
-    pub fn check(&self) -> Result<String, AppError> {
-        const RUNS: usize = 5;
-        let mut out = String::new();
-        let mut now = SystemClock.now();
-        let start = now;
-        for feed in &self.config.feeds {
-            let id = &feed.source.id;
-            let state = if feed.enabled { "" } else { ", disabled" };
-            let _ = writeln!(out, "feed `{id}` ({}{state})", feed.schedule);
-            if feed.schedule.is_auto() {
-                let least = self.config.fetch.min_interval.max(Duration::from_mins(1));
-                let _ = writeln!(
-                    out,
-                    "  by the feed's own rhythm: at most every {} min, at least once a day; `feedmill status` shows the next time",
-                    least.as_secs().div_ceil(60)
-                );
-                continue;
-            }
-            now = start;
-            for _ in 0..RUNS {
-                let Some(next) = feed.schedule.next(now, Spread::of(id.as_str())) else { break };
-                let _ = writeln!(out, "  {}", feed.schedule.local(next));
-                now = next;
-            }
-        }
-        out.push_str(&self.matches()?);
-        if is_provisional(&self.config.site.url) {
-            let url = &self.config.site.url;
-            let _ = writeln!(
-                out,
-                "note: published ids carry the host of site.url for ever, and `{url}` is not one that lasts; \
-                 set the real address before the first poll"
-            );
-        }
-        for note in access::notes(&self.config, &self.limits()) {
-            let _ = writeln!(out, "note: {note}");
-        }
-        let (feeds, topics) = (self.config.feeds.len(), self.config.topics.len());
-        let plural = |n: usize| if n == 1 { "" } else { "s" };
-        let _ = writeln!(out, "the config is good: {feeds} feed{}, {topics} topic{}", plural(feeds), plural(topics));
-        Ok(out)
-    }
-
-    /// What each topic matches, by the archive: opening the index would write.
-    fn matches(&self) -> Result<String, AppError> {
-        let Config { storage, topics, .. } = &*self.config;
-        if topics.is_empty() {
-            return Ok(String::new());
-        }
-        if !storage.archive.exists() {
-            return Ok(format!("no post matches a topic yet: there is no `{}`\n", storage.archive.display()));
-        }
-        let archive = FolderArchive::new(storage.archive.clone(), storage.layout);
-        let found = runtime()?.block_on(matches::count(&archive, &self.config))?;
-        let line = |(topic, count): (&Topic, &usize)| {
-            let plural = if found.posts == 1 { "post matches" } else { "posts match" };
-            format!("topic `{}`: {count} of {} {plural}\n", topic.id, found.posts)
-        };
-        Ok(topics.iter().zip(&found.topics).map(line).collect())
     }
 
     fn feeds(&self, names: &[String]) -> Result<Vec<&Feed>, AppError> {
@@ -606,51 +445,6 @@ pub fn publisher<'a>(poller: &'a LocalPoller, site: &'a Site) -> Publisher<'a, S
 
 fn runtime() -> Result<tokio::runtime::Runtime, AppError> {
     tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(AppError::Start)
-}
-
-/// The main config file and those it includes, with their names.
-fn texts(path: &Path) -> Result<Vec<(String, String)>, Vec<Problem>> {
-    let main = read_text(path)?;
-    let mut texts = vec![(path.display().to_string(), main)];
-    for pattern in config::includes(&texts[0].1) {
-        let paths = glob::glob(&pattern).map_err(|e| vec![problem(path, "include", &format!("`{pattern}`: {e}"))])?;
-        let mut found: Vec<PathBuf> = paths.filter_map(Result::ok).collect();
-        found.sort();
-        if found.is_empty() && !pattern.contains(['*', '?', '[']) {
-            return Err(vec![problem(path, "include", &format!("`{pattern}`: no such file"))]);
-        }
-        for file in found {
-            let text = read_text(&file)?;
-            texts.push((file.display().to_string(), text));
-        }
-    }
-    Ok(texts)
-}
-
-fn read_text(path: &Path) -> Result<String, Vec<Problem>> {
-    std::fs::read_to_string(path).map_err(|e| vec![problem(path, "", &format!("cannot be read: {e}"))])
-}
-
-/// Replaces the config whole, so that no crash leaves half of it.
-fn replace_config(path: &Path, text: &str) -> Result<(), AppError> {
-    let failed = |cause| AppError::Write { path: path.to_owned(), cause };
-    let written = crate::disk::temporary(path);
-    LocalDisk.write(&written, text.as_bytes()).map_err(failed)?;
-    LocalDisk.sync(&written).map_err(failed)?;
-    LocalDisk.rename(&written, path).map_err(failed)
-}
-
-fn problem(file: &Path, path: &str, text: &str) -> Problem {
-    Problem { file: file.display().to_string(), line: None, path: path.to_owned(), text: text.to_owned() }
-}
-
-/// A host that will not stay the site's: an IP address, this machine, or a name from a manual.
-fn is_provisional(url: &url::Url) -> bool {
-    let example = |host: &str| host == "localhost" || host.split('.').rev().nth(1) == Some("example");
-    match url.host() {
-        Some(url::Host::Domain(host)) => example(host),
-        _ => true,
-    }
 }
 
 fn list_of<'a>(names: impl Iterator<Item = &'a str>) -> String {

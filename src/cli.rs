@@ -1,6 +1,7 @@
 //! Commands and flags, progress, summaries.
 
 mod manual;
+mod summary;
 
 use std::io::{IsTerminal, Write};
 use std::path::{Path, PathBuf};
@@ -9,11 +10,12 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 
+use self::summary::{Summary, counted};
 use crate::app::{App, AppError, Import};
 use crate::control::ControlError;
 use crate::log::{self, Least};
 use crate::model::StatusSummary;
-use crate::poll::{FeedReport, Options, Outcome};
+use crate::poll::{FeedReport, Options};
 use crate::{index, maintain, watch};
 
 /// Polls feeds, keeps every entry for ever as a readable post, republishes merged feeds by topic.
@@ -417,75 +419,6 @@ fn warn_about(report: &FeedReport, volume: Volume) {
         return;
     }
     warn_all(&report.notes);
-}
-
-/// Totals of a poll.
-#[derive(Debug, Default, serde::Serialize)]
-struct Summary {
-    feeds: usize,
-    polled: usize,
-    not_modified: usize,
-    skipped: usize,
-    failed: usize,
-    new: usize,
-    revised: usize,
-    duplicate: usize,
-    rejected: usize,
-    repaired: usize,
-    seconds: f64,
-}
-
-impl Summary {
-    fn of(reports: &[FeedReport], seconds: f64) -> Self {
-        let count = |outcome| reports.iter().filter(|r| r.outcome == outcome).count();
-        let sum = |of: fn(&FeedReport) -> usize| reports.iter().map(of).sum();
-        Self {
-            feeds: reports.len(),
-            polled: count(Outcome::Polled),
-            not_modified: count(Outcome::NotModified),
-            skipped: count(Outcome::Skipped),
-            failed: count(Outcome::Failed),
-            new: sum(|r| r.new),
-            revised: sum(|r| r.revised),
-            duplicate: sum(|r| r.duplicate),
-            rejected: sum(|r| r.rejected),
-            repaired: sum(|r| usize::from(r.repaired)),
-            seconds: (seconds * 1000.0).round() / 1000.0,
-        }
-    }
-
-    fn sentence(&self, dry_run: bool) -> String {
-        let entries = [
-            (self.new, if dry_run { "post would be new" } else { "new post" }),
-            (self.revised, "revised"),
-            (self.duplicate, "duplicate"),
-            (self.rejected, "entry rejected"),
-        ];
-        let entries: Vec<String> =
-            entries.into_iter().filter(|(n, _)| *n > 0).map(|(n, what)| counted(n, what)).collect();
-        let read = match (self.polled, entries.is_empty()) {
-            (0, _) => None,
-            (n, true) => Some(format!("{n} read (nothing new)")),
-            (n, false) => Some(format!("{n} read ({})", entries.join(", "))),
-        };
-        let part = |n: usize, what: &str| (n > 0).then(|| format!("{n} {what}"));
-        let parts =
-            [part(self.not_modified, "not modified"), read, part(self.skipped, "skipped"), part(self.failed, "failed")];
-        let parts: Vec<String> = parts.into_iter().flatten().collect();
-        let parts = if parts.is_empty() { "nothing to do".to_owned() } else { parts.join(", ") };
-        format!("polled {} in {:.1} s: {parts}", counted(self.feeds, "feed"), self.seconds)
-    }
-}
-
-/// `1 new post`, `2 new posts`, `3 entries rejected`.
-fn counted(n: usize, what: &str) -> String {
-    let many = match what {
-        "revised" => what.to_owned(),
-        "entry rejected" => "entries rejected".to_owned(),
-        "post would be new" => "posts would be new".to_owned(),
-        _ => format!("{what}s"),
-    };
-    if n == 1 { format!("1 {what}") } else { format!("{n} {many}") }
 }
 
 fn json(value: &impl serde::Serialize) -> String {

@@ -1,0 +1,43 @@
+//! The files of the config.
+
+use std::path::{Path, PathBuf};
+
+use super::AppError;
+use crate::config::{self, Problem};
+use crate::disk::{Disk, LocalDisk};
+
+/// The main config file and those it includes, with their names.
+pub(super) fn texts(path: &Path) -> Result<Vec<(String, String)>, Vec<Problem>> {
+    let main = read_text(path)?;
+    let mut texts = vec![(path.display().to_string(), main)];
+    for pattern in config::includes(&texts[0].1) {
+        let paths = glob::glob(&pattern).map_err(|e| vec![problem(path, "include", &format!("`{pattern}`: {e}"))])?;
+        let mut found: Vec<PathBuf> = paths.filter_map(Result::ok).collect();
+        found.sort();
+        if found.is_empty() && !pattern.contains(['*', '?', '[']) {
+            return Err(vec![problem(path, "include", &format!("`{pattern}`: no such file"))]);
+        }
+        for file in found {
+            let text = read_text(&file)?;
+            texts.push((file.display().to_string(), text));
+        }
+    }
+    Ok(texts)
+}
+
+pub(super) fn read_text(path: &Path) -> Result<String, Vec<Problem>> {
+    std::fs::read_to_string(path).map_err(|e| vec![problem(path, "", &format!("cannot be read: {e}"))])
+}
+
+/// Replaces the config whole, so that no crash leaves half of it.
+pub(super) fn replace_config(path: &Path, text: &str) -> Result<(), AppError> {
+    let failed = |cause| AppError::Write { path: path.to_owned(), cause };
+    let written = crate::disk::temporary(path);
+    LocalDisk.write(&written, text.as_bytes()).map_err(failed)?;
+    LocalDisk.sync(&written).map_err(failed)?;
+    LocalDisk.rename(&written, path).map_err(failed)
+}
+
+fn problem(file: &Path, path: &str, text: &str) -> Problem {
+    Problem { file: file.display().to_string(), line: None, path: path.to_owned(), text: text.to_owned() }
+}
