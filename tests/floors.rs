@@ -63,7 +63,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("sled", &["index/sled.rs", "index/sled/entries.rs", "index/sled/state.rs", "index/sled/store.rs"]),
     ("atom_syndication", &["output/atom.rs", "output/atom/alarms.rs"]),
     ("rss", &["output/rss.rs"]),
-    ("cron", &["schedule.rs"]),
+    ("cron", &["schedule/calendar.rs"]),
     ("serde_yaml", &["config/raw.rs", "post/read.rs"]),
     ("ammonia", &["normalize/html.rs"]),
     ("lol_html", &["normalize/rewrite.rs"]),
@@ -83,7 +83,7 @@ const DOORS: &[(&str, &[&str])] = &[
     ("clap", &["cli.rs", "cli/manual.rs", "main.rs"]),
     ("clap_complete", &["cli.rs", "cli/manual.rs"]),
     ("clap_mangen", &["cli/manual.rs"]),
-    ("glob", &["app.rs"]),
+    ("glob", &["app/files.rs"]),
     ("sd_notify", &["systemd.rs"]),
     ("tracing", &["app.rs", "app/", "cli.rs", "control.rs", "control/", "daemon.rs", "daemon/", "hubs.rs", "log.rs"]),
     ("tracing_subscriber", &["log.rs"]),
@@ -135,6 +135,15 @@ fn uses(text: &str) -> Vec<String> {
         }
     }
     found
+}
+
+/// A file that is longer usually holds two nouns.
+const LONGEST: usize = 500;
+
+#[test]
+fn no_file_needs_a_second_noun() {
+    let long = code().into_iter().map(|(file, text)| (file, text.lines().count())).filter(|(_, n)| *n > LONGEST);
+    assert_eq!(long.collect::<Vec<_>>(), [], "lines without comments and unit tests, {LONGEST} at most");
 }
 
 #[test]
