@@ -141,7 +141,7 @@ fn the_status_page_shows_every_feed_and_no_markup_of_others() {
     for wanted in [
         "<li class=\"state\"><b>7</b> feeds</li>",
         "<li class=\"state failing\"><b>2</b> failing</li>",
-        "<li class=\"state alarms\"><b>3</b> Alarms</li>",
+        "<li class=\"state alarms\"><b>3</b> alarms</li>",
         "<h3 id=\"bad\" dir=\"auto\">坏 &#38; &#60;b&#62;bad&#60;/b&#62;",
         "<b>failing</b> feed `bad`: `https://b.example/?a=1&#38;b=…` answered 404 &#60;Not Found&#62;; see `url`",
         "<p class=\"alarm\" lang=\"en\">feed `slip`: no answer</p>",
@@ -166,6 +166,7 @@ fn the_status_page_shows_every_feed_and_no_markup_of_others() {
     }
     assert_well_formed(&shown);
     let calm = page(None, &feeds()[..1]);
+    assert!(calm.contains("<b>1</b> feed</li>"), "{calm}");
     assert!(calm.contains("No alarms.") && !calm.contains("<article>"), "{calm}");
     assert!(page(None, &[]).contains("There are no feeds yet."));
     if let Some(folder) = std::env::var_os("FEEDMILL_SHOW_PAGES") {

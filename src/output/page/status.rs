@@ -10,9 +10,11 @@ use crate::output::{Station, legal, title};
 struct Labels {
     status: &'static str,
     alarms: &'static str,
+    /// One of them, and several.
+    alarms_counted: [&'static str; 2],
     calm: &'static str,
     troubled: &'static str,
-    feeds: &'static str,
+    feeds_counted: [&'static str; 2],
     others: &'static str,
     none: &'static str,
     feed: &'static str,
@@ -35,9 +37,10 @@ struct Labels {
 const ENGLISH: Labels = Labels {
     status: "Status",
     alarms: "Alarms",
+    alarms_counted: ["alarm", "alarms"],
     calm: "No alarms.",
     troubled: "Feeds that need a look",
-    feeds: "feeds",
+    feeds_counted: ["feed", "feeds"],
     others: "Feeds without trouble",
     none: "There are no feeds yet.",
     feed: "Feed",
@@ -67,9 +70,10 @@ const ENGLISH: Labels = Labels {
 const CHINESE: Labels = Labels {
     status: "运行状态",
     alarms: "警报",
+    alarms_counted: ["个警报"; 2],
     calm: "没有警报。",
     troubled: "需要查看的来源",
-    feeds: "个来源",
+    feeds_counted: ["个来源"; 2],
     others: "正常的来源",
     none: "还没有来源。",
     feed: "来源",
@@ -98,9 +102,10 @@ const CHINESE: Labels = Labels {
 const TRADITIONAL: Labels = Labels {
     status: "運行狀態",
     alarms: "警報",
+    alarms_counted: ["個警報"; 2],
     calm: "沒有警報。",
     troubled: "需要查看的來源",
-    feeds: "個來源",
+    feeds_counted: ["個來源"; 2],
     others: "正常的來源",
     none: "還沒有來源。",
     feed: "來源",
@@ -153,6 +158,11 @@ impl Labels {
         };
         Some(self.reasons[place])
     }
+}
+
+/// The word for so many.
+fn counted(forms: &[&'static str; 2], n: usize) -> &'static str {
+    forms[usize::from(n != 1)]
 }
 
 struct Moment {
