@@ -4,6 +4,7 @@
 
 mod actions;
 mod alarms;
+mod architecture;
 mod archive;
 mod broken;
 mod corpus;
