@@ -174,7 +174,12 @@ fn titles(format: Format, document: &str) -> Vec<String> {
     let items = xml.descendants().filter(|node| matches!(node.tag_name().name(), "entry" | "item"));
     let strict: Vec<String> = items.map(|node| text_of(child(node, "title").expect("title"))).collect();
     assert_eq!(strict.len(), lenient.len());
-    strict
+    if format == Format::Rss { strict.iter().map(|title| without_joiners(title)).collect() } else { strict }
+}
+
+/// RSS keeps what stands in a title from being taken for a tag.
+fn without_joiners(title: &str) -> String {
+    title.replace("<\u{2060}", "<")
 }
 
 fn child<'a, 'i>(node: roxmltree::Node<'a, 'i>, name: &str) -> Option<roxmltree::Node<'a, 'i>> {
@@ -214,7 +219,8 @@ proptest! {
         let entries = [published(&id, one)];
         for format in Format::ALL {
             let document = document(format, &entries, &[Deleted { id: id.clone(), when: time("2026-11-23T00:00:00Z") }]);
-            prop_assert_eq!(titles(format, &document), [wanted.as_str()], "{:?}", format);
+            let wanted = if format == Format::Rss { without_joiners(&wanted) } else { wanted.clone() };
+            prop_assert_eq!(titles(format, &document), [wanted], "{:?}", format);
             // An XML reader makes one line break of all kinds (XML 1.0 section 2.11); CDATA has no other way.
             let lines = |text: &str| legal(text).replace("\r\n", "\n").replace('\r', "\n");
             prop_assert_eq!(bodies(format, &document).iter().map(|body| lines(body)).collect::<Vec<_>>(), [lines(&body)], "{:?}", format);

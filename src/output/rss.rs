@@ -7,7 +7,7 @@ use xml::extension::atom::{AtomExtension, Link};
 use xml::extension::dublincore::DublinCoreExtension;
 use xml::extension::{Extension, ExtensionMap};
 
-use super::{Channel, Published, address, legal, title};
+use super::{Channel, Published, address, legal};
 use crate::model::{Enclosure, Format, Publish, Timestamp};
 
 /// Media RSS: for what `enclosure` cannot hold, since an item has only one.
@@ -70,7 +70,7 @@ fn item(published: &Published) -> xml::Item {
         title: Some(title(&post.title)),
         description: Some(&published.excerpt).filter(|text| !text.is_empty()).map(|text| description(text)),
         author: None,
-        categories: published.tags().into_iter().map(|name| xml::Category { name, domain: None }).collect(),
+        categories: published.tags().iter().map(|tag| xml::Category { name: title(tag), domain: None }).collect(),
         enclosure: File::first(&files).map(File::enclosure),
         guid: Some(xml::Guid { value: legal(&published.id), permalink: link.as_ref() == Some(&published.id) }),
         link,
@@ -81,6 +81,22 @@ fn item(published: &Published) -> xml::Item {
         dublin_core_ext: Some(dublin_core),
         ..Default::default()
     }
+}
+
+/// RSS does not say whether a title is a text or HTML, and readers take it for either. A word joiner behind each `<` that
+/// would begin a tag shows the same in both, and begins none.
+fn title(text: &str) -> String {
+    let text = super::title(text);
+    let mut parts = text.split('<');
+    let mut inert = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        inert.push('<');
+        if part.starts_with(|c: char| c.is_ascii_alphabetic() || matches!(c, '/' | '!' | '?')) {
+            inert.push('\u{2060}');
+        }
+        inert.push_str(part);
+    }
+    inert
 }
 
 /// Readers take it for HTML.
@@ -144,4 +160,23 @@ fn extensions(published: &Published, files: &[File]) -> ExtensionMap {
 /// RFC 822 with four digits for the year, as RSS asks.
 fn date(time: Timestamp) -> String {
     time.utc().format("%a, %d %b %Y %H:%M:%S GMT").to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_title_is_the_same_as_text_and_as_html() {
+        for plain in ["Rust 2.0 <3", "1 < 2 << 3", "<", "a&lt;b", "中文"] {
+            assert_eq!(title(plain), plain);
+        }
+        for (written, inert) in [
+            ("<script>x</script>", "<\u{2060}script>x<\u{2060}/script>"),
+            ("a <!-- b <?c <<d", "a <\u{2060}!-- b <\u{2060}?c <<\u{2060}d"),
+        ] {
+            assert_eq!(title(written), inert);
+            assert_eq!(title(inert), inert);
+        }
+    }
 }

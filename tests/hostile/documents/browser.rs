@@ -85,7 +85,7 @@ impl Shown<'_> {
         self.pages.push(json!([name, path]));
     }
 
-    /// What a reader makes of a topic's feeds: texts in sections, one below the other.
+    /// What a reader makes of a topic's feeds: texts in sections, one below the other. In RSS some take everything for HTML.
     fn reader(&mut self, topic: &str) {
         let mut page = "<!DOCTYPE html><meta charset=\"utf-8\"><title>Reader</title><body>".to_owned();
         let mut show = |html: &str| {
@@ -100,7 +100,7 @@ impl Shown<'_> {
             show(body);
             self.bodies.push(json!([item["tags"][0], body]));
         }
-        for (file, names) in [("atom.xml", &["content"][..]), ("rss.xml", &["encoded", "description"])] {
+        for (file, names) in [("atom.xml", &["content"][..]), ("rss.xml", &RSS)] {
             let text = self.house.read(&format!("data/public/{topic}/{file}"));
             let document = roxmltree::Document::parse(&text).expect("XML");
             let texts = document.descendants().filter(|node| names.contains(&node.tag_name().name()));
@@ -109,6 +109,9 @@ impl Shown<'_> {
         self.page(&format!("{topic} in a reader"), "html", &page);
     }
 }
+
+/// What readers of RSS show.
+const RSS: [&str; 6] = ["encoded", "description", "title", "creator", "category", "source"];
 
 fn answer(extension: &str, body: String) -> Page {
     let kind = match extension {
