@@ -135,14 +135,18 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
             let Some(end) = portion.last() else { break };
             last = Some(end.key);
             for part in portion.chunks(PART) {
-                let posts = self.posts(part.iter().map(|found| Some(&found.record)), outcome).await?;
-                for (Found { key, record }, post) in part.iter().zip(posts) {
-                    let Some(post) = post else { continue };
-                    let owner = record.feed.clone().or_else(|| look::owner(&post, self.config));
-                    for (members, (_, belongs)) in members.iter_mut().zip(matcher.belongs(&post, owner.as_ref())) {
-                        if belongs {
-                            members.push((record.date, *key));
-                        }
+                let known: Vec<_> =
+                    part.iter().map(|found| matcher.belongs_by_feed(found.record.feed.as_ref()?)).collect();
+                let unknown = part.iter().zip(&known).map(|(found, known)| known.is_none().then_some(&found.record));
+                let posts = self.posts(unknown, outcome).await?;
+                for ((Found { key, record }, known), post) in part.iter().zip(known).zip(posts) {
+                    let by_post = |post: &Post| {
+                        let owner = record.feed.clone().or_else(|| look::owner(post, self.config));
+                        matcher.belongs(post, owner.as_ref())
+                    };
+                    let Some(belongs) = known.or_else(|| post.as_ref().map(by_post)) else { continue };
+                    for (members, _) in members.iter_mut().zip(belongs).filter(|(_, (_, belongs))| *belongs) {
+                        members.push((record.date, *key));
                     }
                 }
             }

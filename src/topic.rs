@@ -116,6 +116,22 @@ impl Matcher {
         for rule in &self.rules {
             takes.push(rule.takes(&subject, &takes));
         }
+        self.by_topic(&takes)
+    }
+
+    /// The same for whatever this feed brought; `None` when a rule has to look at the post.
+    pub fn belongs_by_feed(&self, feed: &FeedId) -> Option<Vec<(Fingerprint, bool)>> {
+        let mut takes = Vec::with_capacity(self.rules.len());
+        for rule in &self.rules {
+            if rule.has_words() || !rule.languages.is_empty() {
+                return None;
+            }
+            takes.push(rule.picks && rule.draws_on(Some(feed)) || rule.includes_any(&takes));
+        }
+        Some(self.by_topic(&takes))
+    }
+
+    fn by_topic(&self, takes: &[bool]) -> Vec<(Fingerprint, bool)> {
         self.topics.iter().map(|at| (self.rules[*at].name, takes[*at])).collect()
     }
 }
@@ -144,20 +160,26 @@ impl Rule {
 
     /// `taken` says what the rules before this one take.
     fn takes(&self, subject: &Subject, taken: &[bool]) -> bool {
-        let included = || self.includes.iter().any(|at| taken.get(*at) == Some(&true));
         self.speaks(subject)
-            && (self.picks(subject) || included())
+            && (self.picks(subject) || self.includes_any(taken))
             && !self.none.iter().any(|word| self.finds(word, subject))
     }
 
-    fn picks(&self, subject: &Subject) -> bool {
-        let from_feed = match &self.feeds {
+    fn includes_any(&self, taken: &[bool]) -> bool {
+        self.includes.iter().any(|at| taken.get(*at) == Some(&true))
+    }
+
+    fn draws_on(&self, feed: Option<&FeedId>) -> bool {
+        match &self.feeds {
             FeedSelection::All => true,
-            FeedSelection::Except(feeds) => subject.feed.is_none_or(|feed| !feeds.contains(feed)),
-            FeedSelection::Some(feeds) => subject.feed.is_some_and(|feed| feeds.contains(feed)),
-        };
+            FeedSelection::Except(feeds) => feed.is_none_or(|feed| !feeds.contains(feed)),
+            FeedSelection::Some(feeds) => feed.is_some_and(|feed| feeds.contains(feed)),
+        }
+    }
+
+    fn picks(&self, subject: &Subject) -> bool {
         self.picks
-            && from_feed
+            && self.draws_on(subject.feed)
             && (self.any.is_empty() || self.any.iter().any(|word| self.finds(word, subject)))
             && self.all.iter().all(|word| self.finds(word, subject))
             && self.regex.as_ref().is_none_or(|regex| self.places.iter().any(|place| subject.fits(regex, *place)))
@@ -297,6 +319,26 @@ mod tests {
         ];
         for (text, word, wanted) in cases {
             assert_eq!(Word::of(word).is_in(&fold(text)), wanted, "{word} in {text}");
+        }
+    }
+
+    #[test]
+    fn rules_about_feeds_alone_need_no_post() {
+        let feed = |id: &str| FeedId::parse(id).expect("id");
+        let of = |id: &str, feeds| Topic { feeds, ..topic(id) };
+        let some = of("some", FeedSelection::Some([feed("a")].into()));
+        let except = of("except", FeedSelection::Except([feed("a")].into()));
+        let gathered = Topic { picks: false, includes: vec![Arc::new(some.clone())], ..topic("gathered") };
+        let topics = [topic("all"), some, except, gathered];
+        let matcher = Matcher::new(&topics);
+        for id in ["a", "b"] {
+            let known = matcher.belongs_by_feed(&feed(id)).expect("no post is needed");
+            assert_eq!(known, matcher.belongs(&post("x", None), Some(&feed(id))), "{id}");
+        }
+        let words = Topic { none: vec!["x".into()], ..topic("words") };
+        let german = Topic { languages: vec!["de".into()], ..topic("german") };
+        for looks in [words, german] {
+            assert_eq!(Matcher::new(&[looks, topics[0].clone()]).belongs_by_feed(&feed("a")), None);
         }
     }
 
