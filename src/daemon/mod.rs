@@ -192,17 +192,25 @@ pub async fn run<E: Edges>(edges: E, poller: PollerOf<E>, site: Site) -> Result<
             () = looks.as_mut() => {}
         }
     }
-    systemd::stopping();
-    tracing::info!("stopping: nothing new is begun, what is under way is finished");
     let _ = stopper.send(true);
     house.outward.end();
-    let last_work = timeout(LAST_WORK, async {
+    let last_work = async {
         let done = work.await;
         let _ = tokio::join!(server, talk);
         done
-    });
+    };
+    end(last_work, &mut signals).await
+}
+
+/// Finishes what is under way, as far as there is time for it; a second signal ends it at once.
+async fn end(
+    last_work: impl Future<Output = Result<(), DaemonError>>,
+    signals: &mut Signals,
+) -> Result<(), DaemonError> {
+    systemd::stopping();
+    tracing::info!("stopping: nothing new is begun, what is under way is finished");
     let done = tokio::select! {
-        done = last_work => done,
+        done = timeout(LAST_WORK, last_work) => done,
         () = signals.stop() => return Err(DaemonError::Twice),
     };
     if let Ok(done) = done {

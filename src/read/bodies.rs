@@ -18,6 +18,7 @@ use std::ops::Range;
 use memchr::{memchr, memchr2, memmem};
 
 use super::element::Element;
+use super::names::Part;
 
 /// Shorter texts (bytes) are not worth a mark.
 const LONG: usize = 128;
@@ -41,8 +42,18 @@ struct Body<'t> {
 }
 
 impl<'t> Bodies<'t> {
+    /// Takes the body and the summary of an entry.
+    pub fn take_all(&mut self, elements: &[Element<'t>]) {
+        for part in [Part::Content, Part::Summary] {
+            let mut own = elements.iter().rev().filter(|element| element.part == part && element.rank() == 0);
+            if let Some(element) = own.next() {
+                self.take(element);
+            }
+        }
+    }
+
     /// Takes the text of an element, if it is long, and nothing of how a parser reads it is in doubt.
-    pub fn take(&mut self, element: &Element<'t>) {
+    fn take(&mut self, element: &Element<'t>) {
         if element.inner.len() < LONG || element.has_tags {
             return;
         }

@@ -91,7 +91,6 @@ fn surveyed<'t>(text: &'t str, base: &Url, most: usize, mut reading: Reading) ->
         }
         let own = facts::base(item.tag.attribute("xml:base"), outer.as_ref().unwrap_or(base));
         let place = Place { base, own_base: own.as_ref().or(outer.as_ref()) };
-        let mut entry = facts::of(&item, &elements, place, text);
         let has = own_words(&elements);
         if is_atom && elements.iter().any(texts::is_xhtml) {
             survey.has_xhtml = true;
@@ -103,24 +102,11 @@ fn surveyed<'t>(text: &'t str, base: &Url, most: usize, mut reading: Reading) ->
         for damage in elements.iter().filter_map(|element| damage_of(element, is_atom)) {
             walk.note(damage);
         }
-        if reading == Reading::Everything || !has.title {
-            entry.title = texts::text(&elements, Part::Title, is_atom);
-        }
-        if reading == Reading::Everything || !has.text {
-            entry.content = texts::text(&elements, Part::Content, is_atom);
-            entry.summary = texts::text(&elements, Part::Summary, is_atom);
-        }
-        if reading == Reading::Everything || !has.link {
-            entry.links.extend(texts::links(&elements));
-            facts::make_absolute(&mut entry.links, place);
-        }
+        let mut entry = facts::of(&item, &elements, place, text);
+        let strict = if reading == Reading::Everything { Has::default() } else { has };
+        read_texts(&mut entry, &elements, place, is_atom, strict);
         if reading == Reading::Facts {
-            for part in [Part::Content, Part::Summary] {
-                let own = elements.iter().rev().find(|element| element.part == part && element.rank() == 0);
-                if let Some(element) = own {
-                    survey.bodies.take(element);
-                }
-            }
+            survey.bodies.take_all(&elements);
         }
         survey.entries.push(entry);
         survey.has.push(has);
@@ -156,6 +142,21 @@ fn bases(walk: &Walk<'_>, base: &Url) -> Option<Url> {
         facts::base(tag.attribute("xml:base"), outer.as_ref().unwrap_or(base)).or(outer)
     };
     walk.around.iter().fold(None, set)
+}
+
+/// Reads of an entry what the strict parser will not.
+fn read_texts(entry: &mut RawEntry, elements: &[Element<'_>], place: Place<'_>, is_atom: bool, strict: Has) {
+    if !strict.title {
+        entry.title = texts::text(elements, Part::Title, is_atom);
+    }
+    if !strict.text {
+        entry.content = texts::text(elements, Part::Content, is_atom);
+        entry.summary = texts::text(elements, Part::Summary, is_atom);
+    }
+    if !strict.link {
+        entry.links.extend(texts::links(elements));
+        facts::make_absolute(&mut entry.links, place);
+    }
 }
 
 fn own_words(elements: &[Element<'_>]) -> Has {
