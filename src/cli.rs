@@ -10,6 +10,7 @@ use clap::{Args, Parser, Subcommand};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::app::{App, AppError, Import};
+use crate::config::append::AppendError;
 use crate::control::ControlError;
 use crate::log::{self, Least};
 use crate::model::StatusSummary;
@@ -519,6 +520,10 @@ fn say_error(error: &AppError, format: LogFormat) {
     }
     let AppError::Config(problems) = error else {
         tracing::error!("{error}");
+        // Lines to be copied: a line of the log is one line.
+        if let AppError::Append { cause: AppendError::ByHand(lines), .. } = error {
+            print(lines);
+        }
         return;
     };
     for problem in problems {
