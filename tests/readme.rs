@@ -3,6 +3,8 @@
 mod commands;
 mod config;
 mod markdown;
+mod nginx;
+mod recipes;
 
 use std::collections::BTreeSet;
 use std::path::Path;
