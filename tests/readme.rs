@@ -5,6 +5,7 @@ mod config;
 mod markdown;
 mod nginx;
 mod recipes;
+mod trouble;
 
 use std::collections::BTreeSet;
 use std::path::Path;
