@@ -84,6 +84,7 @@ pub fn commands() -> String {
         (&["import", "feed.xml"], 1),
         (&["import", "old"], 4),
         (&["forget", "https://example.org/nowhere", "--reason", "x"], 2),
+        (&["explain", "nowhere"], 2),
     ] {
         said.push_str(&all(&Run::of(&house.command().args(args).output().expect("runs")).code(code)));
     }
