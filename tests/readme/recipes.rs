@@ -99,14 +99,17 @@ fn actions(home: &Home, _: &str) {
 }
 
 fn old_archive(home: &Home, said: &str) {
-    assert!(said.contains("imported 1 post: 0 known before, 0 unreadable"), "{said}");
+    assert!(
+        said.contains("added 1 feed to the config") && said.contains("imported 1 post: 0 known before, 0 unreadable"),
+        "{said}"
+    );
     assert!(
         said.contains("1 read (1 new post, 1 duplicate)") && said.contains("checked 2 posts: all is well"),
         "{said}"
     );
     let old = home.read("old-archive/_posts/2020-01-02-old.md");
     assert_eq!(home.read("blog/data/archive/_posts/2020-01-02-old.md"), old);
-    let atom = home.read("blog/data/public/rfa/atom.xml");
+    let atom = home.read("blog/data/public/all/atom.xml");
     assert!(atom.contains("Old words") && atom.matches("<entry").count() == 2, "{atom}");
 }
 

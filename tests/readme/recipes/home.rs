@@ -75,6 +75,8 @@ impl Home {
         write(&self.folder.join("feedmill/config/demo.yaml"), demo.as_bytes());
         let opml = "<opml version=\"2.0\"><body><outline text=\"Dora\" xmlUrl=\"https://dora.example.org/feed.xml\"/></body></opml>";
         write(&self.folder.join("members.opml"), opml.as_bytes());
+        let subs = "[{\"name\": \"自由亚洲电台\", \"url\": \"https://www.rfa.org/arc/outboundfeeds/mandarin/rss/\"}]";
+        write(&self.folder.join("subs.json"), subs.as_bytes());
         let post = format!(
             "---\nlayout: post\ntitle: \"Old words\"\ndate: 2020-01-02\ncomments: True\nfrom: {ARTICLE}\ncategories: [ 自由亚洲电台 ]\n---\nold text\n"
         );
