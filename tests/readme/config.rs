@@ -174,3 +174,26 @@ fn a_key_without_a_default_changes_something_and_so_does_every_example() {
     }
     assert!(tried > 30, "{tried}");
 }
+
+#[test]
+fn commented_keys_of_the_shipped_configs_show_their_defaults() {
+    let tables = tables();
+    for file in ["config/feedmill.yaml", "src/maintain/init/feedmill.yaml"] {
+        let mut place = "";
+        let mut seen = 0;
+        for line in page(file).lines().filter_map(|line| line.strip_prefix("# ").map(str::to_owned)) {
+            let (name, value) = line.split_once(':').unwrap_or((&line, ""));
+            let value = value.split("  #").next().unwrap_or_default().trim();
+            place = TABLES.iter().map(|(_, path)| *path).find(|path| *path == name).unwrap_or(place);
+            let Some(key) = tables[place].iter().find(|key| key.name == name.trim() && line.starts_with("  ")) else {
+                continue;
+            };
+            let shown = [spans(&key.default).concat(), key.example.clone().unwrap_or_default()];
+            // What has no default shows what it may look like.
+            let is_free = key.default == "none" || value.is_empty();
+            assert!(is_free || shown.contains(&value.to_owned()), "{file}: `{name}: {value}` is neither of {shown:?}");
+            seen += 1;
+        }
+        assert!(seen > 12, "{file}: {seen}");
+    }
+}
