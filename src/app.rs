@@ -16,7 +16,7 @@ use self::edges::LocalEdges;
 use crate::archive::{Archive, FolderArchive};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config, Feed, Source};
-use crate::control::{Client, Command, Line};
+use crate::control::{Client, Command, ControlError, Line};
 use crate::daemon;
 use crate::fetch::{Fetcher, Limits, MinRate};
 use crate::index::{Damage, IndexError, SledIndex};
@@ -250,6 +250,11 @@ impl App {
 
     /// Polls and serves until a signal says stop.
     pub fn daemon(&self) -> Result<(), AppError> {
+        // Told before the index is opened, which would only say that somebody has it.
+        if let Ok(Some(other)) = self.running() {
+            let path = self.config.server.socket.clone();
+            return Err(ControlError::Taken { path, pid: other.pid().to_string() }.into());
+        }
         let runtime = runtime()?;
         let done = runtime.block_on(async {
             // What turns out damaged here is opened anew without it, as later on.

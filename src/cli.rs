@@ -12,30 +12,34 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 use self::summary::{Summary, counted};
 use crate::app::{App, AppError, Import};
+use crate::config::append::AppendError;
 use crate::control::ControlError;
 use crate::log::{self, Least};
 use crate::model::StatusSummary;
 use crate::poll::{FeedReport, Options};
 use crate::{index, maintain, watch};
 
+/// Where `--help` shows what every command takes, so that a command's own options stand by themselves.
+const EVERYWHERE: &str = "Options of every command";
+
 /// Polls feeds, keeps every entry for ever as a readable post, republishes merged feeds by topic.
 #[derive(Debug, Parser)]
 #[command(name = "feedmill", version, max_term_width = 100)]
 pub struct Cli {
     /// Work in this folder: paths in the config are relative to it.
-    #[arg(short = 'C', value_name = "DIR", global = true)]
+    #[arg(short = 'C', value_name = "DIR", global = true, help_heading = EVERYWHERE)]
     directory: Option<PathBuf>,
     /// The config file [default: `$FEEDMILL_CONFIG`, else config/feedmill.yaml].
-    #[arg(long, value_name = "FILE", global = true)]
+    #[arg(long, value_name = "FILE", global = true, help_heading = EVERYWHERE)]
     config: Option<PathBuf>,
     /// Say more: one line per feed.
-    #[arg(short, long, global = true, conflicts_with = "quiet")]
+    #[arg(short, long, global = true, conflicts_with = "quiet", help_heading = EVERYWHERE)]
     verbose: bool,
-    /// Say nothing but errors.
-    #[arg(short, long, global = true)]
+    /// Say nothing but what went wrong.
+    #[arg(short, long, global = true, help_heading = EVERYWHERE)]
     quiet: bool,
     /// How warnings, errors and the daemon's log are written to standard error.
-    #[arg(long, value_name = "FORMAT", global = true, value_enum, default_value_t)]
+    #[arg(long, value_name = "FORMAT", global = true, value_enum, default_value_t, help_heading = EVERYWHERE)]
     log_format: LogFormat,
     #[command(subcommand)]
     command: Command,
@@ -61,7 +65,8 @@ enum Command {
     Reload,
     /// Rebuild the published files from the archive.
     Publish {
-        /// Topics to publish [default: all].
+        /// Topics to publish, by id [default: all].
+        #[arg(value_name = "TOPIC")]
         topics: Vec<String>,
     },
     /// Set up a folder: a commented config, an archive that Jekyll builds, a systemd unit. What exists is left alone.
@@ -73,6 +78,7 @@ enum Command {
     /// Tell which entry an address or a post is, and why it counts as that.
     Explain {
         /// Address of an article, or path of a post.
+        #[arg(value_name = "URL-or-POST")]
         what: String,
     },
     /// Find the feed behind an address and append it to the config; comments survive.
@@ -93,9 +99,10 @@ enum Command {
     /// Take an entry down: its post goes, the ledger remembers, it never comes back.
     Forget {
         /// Address of the article, or path of its post.
+        #[arg(value_name = "URL-or-POST")]
         what: String,
         /// Why; the ledger keeps it.
-        #[arg(long)]
+        #[arg(long, value_name = "TEXT")]
         reason: String,
     },
     /// Make the index again from the archive.
@@ -138,6 +145,7 @@ enum Export {
 #[derive(Debug, Args)]
 struct PollArgs {
     /// Feeds to poll, by id [default: every enabled one].
+    #[arg(value_name = "FEED")]
     feeds: Vec<String>,
     /// Poll feeds whose last poll is recent too, and ask for the whole document.
     #[arg(long)]
@@ -445,6 +453,10 @@ fn say_error(error: &AppError, format: LogFormat) {
     }
     let AppError::Config(problems) = error else {
         tracing::error!("{error}");
+        // Lines to be copied: a line of the log is one line.
+        if let AppError::Append { cause: AppendError::ByHand(lines), .. } = error {
+            print(lines);
+        }
         return;
     };
     for problem in problems {

@@ -221,6 +221,11 @@ impl Client {
         Ok(Some(Self { pid, stream }))
     }
 
+    /// The daemon's process.
+    pub fn pid(&self) -> u32 {
+        self.pid
+    }
+
     /// Asks, hands over the lines on the way, and returns the last one.
     pub fn ask(mut self, command: &Command, mut on_the_way: impl FnMut(Line)) -> Result<Line, ControlError> {
         let broken = |cause| ControlError::Broken { pid: self.pid, cause };

@@ -34,8 +34,13 @@ impl Daemon {
     /// Starts with something more in its environment.
     pub fn start_with(house: &House, change: impl FnOnce(&mut Command)) -> Self {
         let mut command = house.command();
-        change(command.arg("daemon").stderr(Stdio::piped()));
-        let mut child = command.spawn().expect("daemon");
+        change(command.arg("daemon"));
+        Self::spawn(&mut command)
+    }
+
+    /// Starts what becomes a daemon.
+    pub fn spawn(command: &mut Command) -> Self {
+        let mut child = command.stderr(Stdio::piped()).spawn().expect("daemon");
         let output = BufReader::new(child.stderr.take().expect("stderr"));
         let (sender, lines) = channel();
         std::thread::spawn(move || output.lines().map_while(Result::ok).try_for_each(|line| sender.send(line)));

@@ -1,5 +1,6 @@
 //! The files of the config.
 
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use super::AppError;
@@ -26,7 +27,16 @@ pub(super) fn texts(path: &Path) -> Result<Vec<(String, String)>, Vec<Problem>> 
 }
 
 pub(super) fn read_text(path: &Path) -> Result<String, Vec<Problem>> {
-    std::fs::read_to_string(path).map_err(|e| vec![problem(path, "", &format!("cannot be read: {e}"))])
+    std::fs::read_to_string(path).map_err(|error| {
+        let text = match error.kind() {
+            // Whoever starts in a folder without a config has not set one up, or stands in the wrong folder.
+            ErrorKind::NotFound => {
+                "there is no such file; `feedmill init` makes one, `--config FILE` names another".to_owned()
+            }
+            _ => format!("cannot be read: {error}"),
+        };
+        vec![problem(path, "", &text)]
+    })
 }
 
 /// Replaces the config whole, so that no crash leaves half of it.

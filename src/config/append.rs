@@ -41,7 +41,7 @@ pub enum AppendError {
         text: String,
     },
     /// No place was found at which the feeds can be written without changing anything else.
-    #[error("the list `feeds` is written in a way that cannot be extended safely; add this to it by hand:\n{0}")]
+    #[error("the list `feeds` is written in a way that cannot be extended safely; add these lines to it by hand")]
     ByHand(String),
 }
 

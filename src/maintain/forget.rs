@@ -14,7 +14,7 @@ use crate::topic::Matcher;
 #[derive(Debug, thiserror::Error)]
 pub enum ForgetError {
     /// Nothing is known under that address or path.
-    #[error("`{0}` is neither the address nor the path of a post; `feedmill explain` shows what an address leads to")]
+    #[error("`{0}` is neither the address nor the path of a post; {next}", next = next_step(.0))]
     Unknown(String),
     /// The archive.
     #[error(transparent)]
@@ -22,6 +22,15 @@ pub enum ForgetError {
     /// The index.
     #[error(transparent)]
     Index(#[from] IndexError),
+}
+
+/// What helps whoever named no post.
+fn next_step(what: &str) -> &'static str {
+    if what.contains("://") {
+        "`feedmill explain` shows what an address leads to"
+    } else {
+        "write the whole address of the article, or the path of its post in the archive, such as `_posts/2021/07/….md`"
+    }
 }
 
 impl ForgetError {

@@ -94,6 +94,7 @@ fn unsafe_because(cause: &str) -> String {
             "received corrupt message of type InvalidContentType" => {
                 "it does not speak TLS; does the address begin with `http:`?".to_owned()
             }
+            "tls handshake eof" => "it hung up in the middle of the handshake; does it speak TLS?".to_owned(),
             other => other.to_owned(),
         };
     };
