@@ -208,93 +208,82 @@ pub fn run(cli: Cli) -> ExitCode {
 
 fn dispatch(app: &App, command: Command, volume: Volume) -> Result<ExitCode, AppError> {
     match command {
-        Command::Poll(args) => poll(app, &args, volume),
-        Command::Daemon => app.daemon().map(|()| ExitCode::SUCCESS),
-        Command::Reload => {
-            say(volume, Volume::Normal, &app.reload()?);
-            Ok(ExitCode::SUCCESS)
-        }
-        Command::Publish { topics } => {
-            let outcome = app.publish(&topics)?;
-            warn_all(&outcome.unreadable);
-            say(volume, Volume::Normal, &format!("published: {} changed", counted(outcome.changed, "file")));
-            Ok(if outcome.unreadable.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(4) })
-        }
-        Command::Init { dir } => init(&dir, volume),
-        Command::Explain { what } => {
-            print(&app.explain(&what)?);
-            Ok(ExitCode::SUCCESS)
-        }
-        Command::Add { url } => {
-            for id in app.add(&url)? {
-                say(
-                    volume,
-                    Volume::Normal,
-                    &format!(
-                        "added feed `{id}`; `feedmill check` shows when it is polled, `feedmill reload` tells it to a running daemon"
-                    ),
-                );
-            }
-            Ok(ExitCode::SUCCESS)
-        }
-        Command::Import { path } => import(app, &path, volume),
-        Command::Export { what: Export::Opml } => {
-            print(&app.export_opml());
-            Ok(ExitCode::SUCCESS)
-        }
+        Command::Poll(args) => return poll(app, &args, volume),
+        Command::Daemon => app.daemon()?,
+        Command::Reload => say(volume, Volume::Normal, &app.reload()?),
+        Command::Publish { topics } => return publish(app, &topics, volume),
+        Command::Init { dir } => return init(&dir, volume),
+        Command::Explain { what } => print(&app.explain(&what)?),
+        Command::Add { url } => add(app, &url, volume)?,
+        Command::Import { path } => return import(app, &path, volume),
+        Command::Export { what: Export::Opml } => print(&app.export_opml()),
         Command::Forget { what, reason } => {
             let path = app.forget(&what, &reason)?;
             say(volume, Volume::Normal, &format!("forgotten: `{path}`, its former versions and its sources are gone"));
-            Ok(ExitCode::SUCCESS)
         }
-        Command::Reindex => {
-            let bar = counting("lines", volume);
-            let done = app.reindex(|at, all| advance(&bar, at, all))?;
-            bar.finish_and_clear();
-            let adopted = if done.adopted > 0 {
-                format!(", {} without a line got one", counted(done.adopted, "post"))
-            } else {
-                String::new()
-            };
-            say(
-                volume,
-                Volume::Normal,
-                &format!("the index was made again from {}{adopted}", counted(done.lines, "ledger line")),
-            );
-            Ok(ExitCode::SUCCESS)
-        }
-        Command::Verify { deep } => {
-            let bar = counting("posts", volume);
-            let done = app.verify(deep, |at, all| advance(&bar, at, all))?;
-            bar.finish_and_clear();
-            warn_all(&done.findings);
-            let found = if done.findings.is_empty() {
-                "all is well".to_owned()
-            } else {
-                counted(done.findings.len(), "finding")
-            };
-            say(volume, Volume::Normal, &format!("checked {}: {found}", counted(done.posts, "post")));
-            Ok(if done.findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-        }
-        Command::Replay => {
-            let done = app.replay()?;
-            warn_all(&done.different);
-            say(
-                volume,
-                Volume::Normal,
-                &format!("replayed: {} the same, {} different", done.same, done.different.len()),
-            );
-            Ok(if done.different.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-        }
-        Command::Status { json } => status(app, json),
-        Command::Check => {
-            print(&app.check()?);
-            Ok(ExitCode::SUCCESS)
-        }
+        Command::Reindex => reindex(app, volume)?,
+        Command::Verify { deep } => return verify(app, deep, volume),
+        Command::Replay => return replay(app, volume),
+        Command::Status { json } => return status(app, json),
+        Command::Check => print(&app.check()?),
         // Told without a config.
-        Command::Completions { .. } | Command::Man => Ok(ExitCode::SUCCESS),
-        Command::TryStore { kind, path } => Ok(try_store(&kind, &path)),
+        Command::Completions { .. } | Command::Man => {}
+        Command::TryStore { kind, path } => return Ok(try_store(&kind, &path)),
     }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The exit code of what found nothing wrong, or something.
+fn unless(wrong: &[String], code: ExitCode) -> ExitCode {
+    if wrong.is_empty() { ExitCode::SUCCESS } else { code }
+}
+
+fn publish(app: &App, topics: &[String], volume: Volume) -> Result<ExitCode, AppError> {
+    let outcome = app.publish(topics)?;
+    warn_all(&outcome.unreadable);
+    say(volume, Volume::Normal, &format!("published: {} changed", counted(outcome.changed, "file")));
+    Ok(unless(&outcome.unreadable, ExitCode::from(4)))
+}
+
+fn add(app: &App, url: &str, volume: Volume) -> Result<(), AppError> {
+    for id in app.add(url)? {
+        let next = "`feedmill check` shows when it is polled, `feedmill reload` tells it to a running daemon";
+        say(volume, Volume::Normal, &format!("added feed `{id}`; {next}"));
+    }
+    Ok(())
+}
+
+fn reindex(app: &App, volume: Volume) -> Result<(), AppError> {
+    let bar = counting("lines", volume);
+    let done = app.reindex(|at, all| advance(&bar, at, all))?;
+    bar.finish_and_clear();
+    let lines = counted(done.lines, "ledger line");
+    let adopted = match done.adopted {
+        0 => String::new(),
+        posts => format!(", {} without a line got one", counted(posts, "post")),
+    };
+    say(volume, Volume::Normal, &format!("the index was made again from {lines}{adopted}"));
+    Ok(())
+}
+
+fn verify(app: &App, deep: bool, volume: Volume) -> Result<ExitCode, AppError> {
+    let bar = counting("posts", volume);
+    let done = app.verify(deep, |at, all| advance(&bar, at, all))?;
+    bar.finish_and_clear();
+    warn_all(&done.findings);
+    let found = match done.findings.len() {
+        0 => "all is well".to_owned(),
+        findings => counted(findings, "finding"),
+    };
+    say(volume, Volume::Normal, &format!("checked {}: {found}", counted(done.posts, "post")));
+    Ok(unless(&done.findings, ExitCode::FAILURE))
+}
+
+fn replay(app: &App, volume: Volume) -> Result<ExitCode, AppError> {
+    let done = app.replay()?;
+    warn_all(&done.different);
+    say(volume, Volume::Normal, &format!("replayed: {} the same, {} different", done.same, done.different.len()));
+    Ok(unless(&done.different, ExitCode::FAILURE))
 }
 
 fn poll(app: &App, args: &PollArgs, volume: Volume) -> Result<ExitCode, AppError> {
