@@ -46,6 +46,14 @@ kill-loop kills="500":
 months seeds="1000":
     FEEDMILL_SEEDS={{seeds}} cargo test --release --locked --test main a_month_loses_nothing -- --nocapture
 
+# Which lines the tests run, by module. Needs cargo-llvm-cov, and llvm-cov and llvm-profdata of the compiler's LLVM (rustc -vV),
+# from `rustup component add llvm-tools` or by LLVM_COV and LLVM_PROFDATA. Some tests run as another user, who writes there, too.
+coverage:
+    mkdir -p target/llvm-cov-target && chmod a+rwx target/llvm-cov-target
+    cargo llvm-cov --no-report --locked
+    cargo llvm-cov report --json --summary-only --output-path target/coverage.json
+    python3 tests/coverage.py target/coverage.json
+
 # Each fuzz target for a minute, from the seeds. Needs cargo-fuzz; RUSTC_BOOTSTRAP lets the stable compiler take its flags.
 fuzz-smoke seconds="60":
     cd fuzz && for target in decode read salvage; do mkdir -p corpus/$target && \
