@@ -15,7 +15,7 @@ use feedmill::post;
 use crate::newsroom::{Dice, Newsroom};
 use crate::twin::Memory;
 use faults::{EINTR, EIO, ENOSPC, Fate, Fault};
-use feeds::{NEWS, changed, foreign, fresh, next_hour, polled, settled, without_syncfs};
+use feeds::{NEWS, about_to_seal, changed, foreign, fresh, next_hour, polled, settled, without_syncfs};
 use place::{ARCHIVE, Place, Remembered, Work};
 use scenario::{Scenario, Tally, Then, clean, differs, suffer};
 
@@ -109,6 +109,16 @@ fn a_takedown_survives() {
         tally = tally.and(scenario.torture(&everything(), stride(31)));
     }
     tally.judge();
+}
+
+#[test]
+fn a_history_survives_while_a_document_of_it_is_sealed() {
+    let poll = Scenario::new("poll that seals", about_to_seal(), Work::Poll);
+    assert!(poll.makes("/history/"), "no document is sealed");
+    let mut sealed = about_to_seal();
+    sealed.run_well(&Work::Poll).later(3600);
+    let forget = Scenario::new("forget what is sealed", sealed, Work::Forget("https://example.org/n3"));
+    poll.torture(&everything(), stride(61)).and(forget.torture(&everything(), stride(61))).judge();
 }
 
 #[test]

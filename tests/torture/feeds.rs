@@ -109,6 +109,18 @@ pub fn settled() -> Place {
     place
 }
 
+/// A place whose history is about to fill a document: seventy-five entries of one feed were there, more came since.
+pub fn about_to_seal() -> Place {
+    let many =
+        |range: std::ops::Range<usize>| range.map(|n| entry(&format!("n{n}"), "one of many")).collect::<String>();
+    let mut place = fresh();
+    place.serve("d", rss(&many(0..75)));
+    place.run_well(&Work::Poll);
+    let mut place = changed(place);
+    place.serve("d", rss(&many(70..95)));
+    place
+}
+
 pub fn without_syncfs(mut place: Place) -> Place {
     place.syncs_all = false;
     place

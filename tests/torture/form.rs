@@ -60,11 +60,30 @@ pub fn form(place: &Place, times: Option<Times>) -> Form {
             if times.is_none() {
                 form.insert(name, format!("{bytes:?}"));
             }
+        } else if let Some((topic, _)) = name.split_once("/history/") {
+            for entry in entries(&text) {
+                form.insert(format!("{topic} has had {}", equal(entry)), String::new());
+            }
         } else {
+            if let Some(topic) = name.strip_suffix("/atom.xml") {
+                for entry in entries(&text) {
+                    form.insert(format!("{topic} has had {}", equal(entry)), String::new());
+                }
+            }
             form.insert(equal(&name), equal(&text));
         }
     }
     form
+}
+
+/// Id and time of each entry of an Atom document. History has them in the order of the ledger, and what was stopped and
+/// written again stands further down there; what matters is that none is missing.
+fn entries(document: &str) -> impl Iterator<Item = &str> {
+    document.split("<entry").skip(1).map(|entry| {
+        let from = entry.find("<id>").expect("an id");
+        let to = entry.find("</updated>").expect("a time");
+        &entry[from.min(to)..to.max(from)]
+    })
 }
 
 fn is_ledger(path: &Path) -> bool {

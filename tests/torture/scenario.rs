@@ -37,6 +37,15 @@ impl Scenario {
         Self { name, before, work, after, calls, wanted }
     }
 
+    /// True when the work, undisturbed, makes a file with this in its path.
+    pub fn makes(&self, part: &str) -> bool {
+        let before = self.before.platter.files();
+        self.after.platter.files().into_keys().any(|path| {
+            let is_new = !before.contains_key(&path);
+            is_new && path.to_string_lossy().contains(part)
+        })
+    }
+
     /// Lets the fault happen at one call, and something else afterwards; says what is wrong in the end.
     fn with(&self, at: usize, fault: Fault, then: Then) -> Vec<String> {
         let mut wrong = Vec::new();
