@@ -54,11 +54,20 @@ coverage:
     cargo llvm-cov report --json --summary-only --output-path target/coverage.json
     python3 tests/coverage.py target/coverage.json
 
+fuzz_targets := "config decode header html post read salvage url"
+fuzz_limits := "-max_len=16384 -timeout=60 -rss_limit_mb=3000"
+
 # Each fuzz target for a minute, from the seeds. Needs cargo-fuzz; RUSTC_BOOTSTRAP lets the stable compiler take its flags.
 fuzz-smoke seconds="60":
-    cd fuzz && for target in decode read salvage; do mkdir -p corpus/$target && \
+    cd fuzz && for target in {{fuzz_targets}}; do mkdir -p corpus/$target && \
         RUSTC_BOOTSTRAP=1 cargo fuzz run -s none $target corpus/$target seeds/$target -- \
-        -max_total_time={{seconds}} -max_len=16384 -timeout=60 || exit 1; done
+        -max_total_time={{seconds}} {{fuzz_limits}} || exit 1; done
+
+# The same on every core, for so many seconds each; what is found in one run is where the next begins.
+fuzz seconds="600":
+    cd fuzz && for target in {{fuzz_targets}}; do mkdir -p corpus/$target && \
+        RUSTC_BOOTSTRAP=1 cargo fuzz run -s none $target corpus/$target seeds/$target -- \
+        -max_total_time={{seconds}} {{fuzz_limits}} -fork={{num_cpus()}} || exit 1; done
 
 # The demo: feeds from data/samples, no network.
 demo:

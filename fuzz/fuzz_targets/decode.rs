@@ -71,7 +71,9 @@ impl<'d> Sent<'d> {
         let is_it = |label: &str| encoding(label) == encoding(self.written_in);
         let http = self.content_type.as_deref().and_then(|text| text.split_once('=')).map(|(_, label)| label);
         let told = [self.configured.as_deref(), http, self.declared].into_iter().flatten().next();
-        told.is_some_and(is_it)
+        // `us-ascii` promises that there is nothing else; nobody who writes more can mean it.
+        let is_kept = self.written_in != "us-ascii" || self.text.is_ascii();
+        told.is_some_and(is_it) && is_kept
     }
 }
 

@@ -2,13 +2,16 @@
 #![no_main]
 
 use feedmill::read::{Hints, ReadFeed};
-use feedmill_fuzz::{base, checked};
+use feedmill_fuzz::{base, checked, glued};
 use libfuzzer_sys::fuzz_target;
 
 /// Before and behind what is glued.
 const ROOTS: [(&str, &str); 8] = [
     ("<rss version='2.0'><channel>", "</channel></rss>"),
-    ("<rdf:RDF xmlns='http://purl.org/rss/1.0/' xmlns:rdf='http://www.w3.org/1999/02/22-rdf-syntax-ns#'><channel/>", "</rdf:RDF>"),
+    (
+        "<rdf:RDF xmlns='http://purl.org/rss/1.0/' xmlns:rdf='http://www.w3.org/1999/02/22-rdf-syntax-ns#'><channel/>",
+        "</rdf:RDF>",
+    ),
     ("<feed xmlns='http://www.w3.org/2005/Atom'>", "</feed>"),
     ("<a:feed xmlns:a='http://www.w3.org/2005/Atom'>", "</a:feed>"),
     ("<feed version='0.3' xmlns='http://purl.org/atom/ns#'>", "</feed>"),
@@ -31,18 +34,6 @@ const JSON: [&str; 2] = ["{\"id\":\"n1\",\"title\":\"one\"},", "{\"id\":\"n2\",\
 /// One to a line, so that blanks can be in them.
 const PIECES: &str = include_str!("pieces.txt");
 
-fn glued(data: &[u8]) -> String {
-    let pieces: Vec<&str> = PIECES.lines().collect();
-    let mut text = String::new();
-    for byte in data {
-        match pieces.get(usize::from(*byte)) {
-            Some(piece) => text += piece,
-            None => text.push(char::from(b' ' + byte % 95)),
-        }
-    }
-    text
-}
-
 fn ids(feed: &ReadFeed) -> Vec<&str> {
     feed.entries.iter().map(|entry| entry.guid.as_deref().unwrap_or_default()).collect()
 }
@@ -55,7 +46,7 @@ fuzz_target!(|data: &[u8]| {
         6 => JSON,
         _ => RSS,
     };
-    let soup = glued(data);
+    let soup = glued(data, PIECES);
     let end = if choice & 8 == 0 { end } else { "" };
     let document = if choice & 16 == 0 {
         [start, entries[0], entries[1], &soup, end].concat()

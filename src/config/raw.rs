@@ -76,7 +76,7 @@ pub(super) fn parse(text: &str) -> Result<Node, Broken> {
     let mut root = match walk.run(text) {
         Ok(root) => root,
         Err(error) if walk.has_stopped() => {
-            return Err(Broken::new(line_of(&error), "the aliases (`*name`) make it too large"));
+            return Err(Broken::new(line_of(&error, text), "the aliases (`*name`) make it too large"));
         }
         Err(error) => return Err(explain(&error, text)),
     };
@@ -86,12 +86,11 @@ pub(super) fn parse(text: &str) -> Result<Node, Broken> {
 
 /// The line, from 1, of a node or key of a text that [`parse`] accepts.
 pub(super) fn line(text: &str, number: usize) -> Option<usize> {
-    let found = line_of(&Walk::up_to(number).run(without_bom(text)).err()?)?;
-    Some(found.min(last_line(text)))
+    line_of(&Walk::up_to(number).run(without_bom(text)).err()?, text)
 }
 
-fn line_of(error: &serde_yaml::Error) -> Option<usize> {
-    error.location().map(|location| location.line())
+fn line_of(error: &serde_yaml::Error, text: &str) -> Option<usize> {
+    error.location().map(|location| location.line().min(last_line(text)))
 }
 
 /// The end of a text, behind its last line break, is not a line that an editor shows.
@@ -115,12 +114,12 @@ fn explain(error: &serde_yaml::Error, text: &str) -> Broken {
     let message = error.to_string();
     // Ours are the only messages with a path before them.
     if let Some(ours) = [BAD_KEY, BAD_TAG].into_iter().find(|ours| message.contains(ours)) {
-        return Broken::new(line_of(error), &format!("expected {ours}"));
+        return Broken::new(line_of(error, text), &format!("expected {ours}"));
     }
     // The only message without a place.
     if message.contains("more than one document") {
         let second = serde_yaml::Deserializer::from_str(text).nth(1);
-        let line = second.and_then(|second| line_of(&second.deserialize_any(Stop).err()?));
+        let line = second.and_then(|second| line_of(&second.deserialize_any(Stop).err()?, text));
         return Broken::new(line, "a second document begins here; keep to one, and begin its keys in one column");
     }
     Broken::from_message(&message, at, text)

@@ -1,6 +1,6 @@
 //! The dates of HTTP headers, RFC 9110 section 5.6.7.
 
-use chrono::{DateTime, NaiveDate, NaiveDateTime, NaiveTime, Utc};
+use chrono::{DateTime, Datelike, NaiveDate, NaiveDateTime, NaiveTime, Utc};
 
 use crate::model::Timestamp;
 
@@ -14,10 +14,16 @@ pub fn parse(text: &str) -> Option<Timestamp> {
     if let Some((_, rest)) = text.split_once(',') {
         let rest = rest.trim();
         let rest = rest.strip_suffix("GMT").or_else(|| rest.strip_suffix("UTC")).unwrap_or(rest).trim();
-        return dated(rest, "%d %b %Y").or_else(|| dated(rest, "%d-%b-%y")).map(Timestamp::from);
+        return dated(rest, "%d %b %Y").or_else(|| dated(rest, "%d-%b-%y")).and_then(of_four_digits);
     }
     let (_, rest) = text.split_once(' ')?;
-    NaiveDateTime::parse_from_str(rest, "%b %e %H:%M:%S %Y").ok().map(|at| Timestamp::from(at.and_utc()))
+    NaiveDateTime::parse_from_str(rest, "%b %e %H:%M:%S %Y").ok().and_then(|at| of_four_digits(at.and_utc()))
+}
+
+/// A year has four digits here. chrono reads `+12345` too, which would be held at the end of what can be written: a
+/// moment that nobody meant, and no whole second.
+fn of_four_digits(at: DateTime<Utc>) -> Option<Timestamp> {
+    (1..=9999).contains(&at.year()).then(|| Timestamp::from(at))
 }
 
 /// A day in the given form and a time of day, with one blank between them.
@@ -55,9 +61,17 @@ mod tests {
 
     #[test]
     fn anything_else_is_no_date() {
-        for text in
-            ["", ",", "120", "soon", "Sun, 31 Feb 1994 08:49:37 GMT", "Sun, 06 Nov 1994", "1994-11-06T08:49:37Z"]
-        {
+        for text in [
+            "",
+            ",",
+            "120",
+            "soon",
+            "Sun, 31 Feb 1994 08:49:37 GMT",
+            "Sun, 06 Nov 1994",
+            "1994-11-06T08:49:37Z",
+            "Sun, 06 Nov +12345 08:49:37 GMT",
+            "Sun Nov  6 08:49:37 -0005",
+        ] {
             assert_eq!(parse(text), None, "{text}");
         }
     }

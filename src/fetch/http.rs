@@ -21,6 +21,8 @@ use url::Url;
 
 use self::clients::{Clients, IDLE_LIMIT, Pair};
 use self::freshness::freshness;
+pub use self::freshness::freshness_of;
+pub use self::headers::redirected;
 use self::headers::{as_received, kept, target, text, validators};
 pub use self::hook::{Hook, HookError};
 use self::open::Open;

@@ -23,7 +23,7 @@ use url::Url;
 pub use error::{FetchError, RedirectTrouble, RetryAfter, Stage, Status};
 pub use guard::{Class, Guard, NotPublic, Refusal, Way};
 pub use hosts::host;
-pub use http::{Hook, HookError, HttpFetch};
+pub use http::{Hook, HookError, HttpFetch, freshness_of, redirected};
 pub use login::try_login;
 pub use shown::shown;
 

@@ -34,6 +34,7 @@ a: "\s" => :1: broken YAML: an unknown escape in double quotes; use single quote
 a: !secret x => :1: broken YAML: expected a value without a tag such as `!name`
 a: 1⏎? [b]⏎: c => :2: broken YAML: expected a plain text as key
 a: 1⏎---⏎b: 2 => :3: broken YAML: a second document begins here; keep to one, and begin its keys in one column
+a: 1⏎--- => :2: broken YAML: a second document begins here; keep to one, and begin its keys in one column
   a: 1⏎b: 2 => :2: broken YAML: a second document begins here; keep to one, and begin its keys in one column
 a: 1⏎b: x␇y => :2: broken YAML: the control character U+0007 may not stand here
 a: > x => :1: broken YAML: did not find expected comment or line break

@@ -41,9 +41,15 @@ pub(super) fn target(url: &Url, status: StatusCode, headers: &HeaderMap) -> Resu
         let name = status.canonical_reason().unwrap_or_default();
         return Err(RedirectTrouble::Nowhere(Status { code: status.as_u16(), name }));
     };
+    redirected(url, location.as_bytes())
+}
+
+/// Where a `Location` leads from an address: to a web address without a fragment, and with a name and a password only
+/// where they are those of the address and the server is the same.
+pub fn redirected(url: &Url, location: &[u8]) -> Result<Url, RedirectTrouble> {
     // Many servers send `/路径` unescaped, in UTF-8 or not.
     let mut text = String::new();
-    for &byte in location.as_bytes() {
+    for &byte in location {
         if byte.is_ascii() {
             text.push(char::from(byte));
         } else {

@@ -67,7 +67,8 @@ fn bare(value: &str) -> String {
     out
 }
 
-/// The candidates of a `srcset`, split as the HTML standard splits them: an address may hold commas.
+/// The candidates of a `srcset`, split as the HTML standard splits them: an address may hold commas, and so may brackets
+/// behind it.
 pub fn candidates(value: &str) -> impl Iterator<Item = (&str, &str)> {
     let mut rest = value;
     std::iter::from_fn(move || {
@@ -82,7 +83,12 @@ pub fn candidates(value: &str) -> impl Iterator<Item = (&str, &str)> {
             rest = after;
             return Some((trimmed, ""));
         }
-        let comma = after.find(',').unwrap_or(after.len());
+        let mut is_in_brackets = false;
+        let is_end = |c: char| {
+            is_in_brackets = c == '(' || is_in_brackets && c != ')';
+            c == ',' && !is_in_brackets
+        };
+        let comma = after.find(is_end).unwrap_or(after.len());
         rest = &after[comma..];
         Some((address, after[..comma].trim()))
     })
@@ -94,7 +100,9 @@ pub fn proves_all(value: &str) -> bool {
         let rest: &str = &value[at..];
         rest.starts_with("&amp;") || rest.starts_with(BRACE)
     };
-    value.match_indices('&').all(simple) && candidates(value).all(|(address, _)| proves(address, false))
+    // no size has brackets, and a reader that does not know of them finds other candidates behind them
+    value.match_indices('&').all(simple)
+        && candidates(value).all(|(address, size)| proves(address, false) && !size.contains('('))
 }
 
 pub fn sources(value: &str, base: Option<&Url>) -> Option<String> {
@@ -188,10 +196,14 @@ mod tests {
 
     #[test]
     fn source_sets() {
-        for good in ["a 1x", "a.jpg 1x, b.jpg 2x", "https://h/w_1,h_2/a 100w", "a?b&amp;c 1x", ""] {
+        for good in
+            ["a 1x", "a.jpg 1x, b.jpg 2x", "a_(1).jpg 1x, b(,c).jpg 2x", "https://h/w_1,h_2/a 100w", "a?b&amp;c 1x", ""]
+        {
             assert!(proves_all(good), "{good}");
         }
-        for bad in ["javascript:x", "a 1x, x:y 2x", "a 1x,x:y 2x", "a&#32;1x&#44;x:y", "a, data:x"] {
+        for bad in
+            ["javascript:x", "a 1x, x:y 2x", "a 1x,x:y 2x", "a&#32;1x&#44;x:y", "a, data:x", "a (,/b),x:y", "a (, x:y"]
+        {
             assert!(!proves_all(bad), "{bad}");
         }
         let base = Url::parse("https://h.org/").ok();
@@ -202,5 +214,6 @@ mod tests {
         );
         assert_eq!(keep("https://g/\u{a0}<{ 1x").as_deref(), Some("https://g/%C2%A0%3C%7B 1x"));
         assert_eq!(keep("data:x 1x, javascript:y"), None);
+        assert_eq!(keep("a (,/b),javascript:x, (c) 2x").as_deref(), Some("https://h.org/a, https://h.org/(c) 2x"));
     }
 }
