@@ -10,7 +10,7 @@ use std::borrow::Cow;
 
 use url::Url;
 
-pub(super) use address::{address, candidates, sources};
+pub(super) use address::{address, candidates, resolved, sources, sources_resolved};
 
 /// An element that may stand in a body.
 pub(super) struct Element {

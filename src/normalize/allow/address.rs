@@ -106,9 +106,29 @@ pub fn proves_all(value: &str) -> bool {
 }
 
 pub fn sources(value: &str, base: Option<&Url>) -> Option<String> {
+    sources_by(value, |candidate| address(candidate, base, false))
+}
+
+/// The address as browsers resolve it on the page at `base`: `https:/x` is a place of a server whose pages are https, and
+/// `http:/x` and `https:\\x` are other servers. In any other place they would lead elsewhere.
+pub fn resolved(value: &str, base: &Url, mail: bool) -> Option<String> {
+    let is_web = |made: &String| made.starts_with("https://") || made.starts_with("http://");
+    let kept = address(value, Some(base), mail);
+    if kept.as_ref().is_some_and(is_web) || !starts_with_scheme(value.trim_matches(|c: char| c <= ' '), false) {
+        return kept;
+    }
+    base.join(value).ok().map(String::from).filter(is_web)
+}
+
+/// The same for each candidate of a `srcset`.
+pub fn sources_resolved(value: &str, base: &Url) -> Option<String> {
+    sources_by(value, |candidate| resolved(candidate, base, false))
+}
+
+fn sources_by(value: &str, address: impl Fn(&str) -> Option<String>) -> Option<String> {
     let mut out = String::new();
     for (candidate, size) in candidates(value) {
-        let Some(kept) = address(candidate, base, false) else {
+        let Some(kept) = address(candidate) else {
             continue;
         };
         let kept = bare(&kept);
@@ -192,6 +212,29 @@ mod tests {
         }
         let file = Url::parse("file:///etc/").ok();
         assert_eq!(address("passwd", file.as_ref(), false).as_deref(), Some("passwd"));
+    }
+
+    #[test]
+    fn addresses_of_a_scheme_and_no_server_are_what_they_are_on_their_page() {
+        let base = Url::parse("https://h.org/a/b").expect("base");
+        for (value, made) in [
+            ("https:/x/y", Some("https://h.org/x/y")),
+            ("https:y", Some("https://h.org/a/y")),
+            ("http:/x/y", Some("http://x/y")),
+            ("https:\\\\x\\y", Some("https://x/y")),
+            ("HTTPS://X/", Some("https://x/")),
+            ("https:/\u{fffd}x/y", Some("https://h.org/%EF%BF%BDx/y")),
+            ("http:", None),
+            ("https://g/x", Some("https://g/x")),
+            ("#n", Some("#n")),
+            ("javascript:x", None),
+        ] {
+            assert_eq!(resolved(value, &base, true).as_deref(), made, "{value}");
+        }
+        assert_eq!(
+            sources_resolved("https:/x 1x, y 2x", &base).as_deref(),
+            Some("https://h.org/x 1x, https://h.org/a/y 2x")
+        );
     }
 
     #[test]

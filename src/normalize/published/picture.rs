@@ -97,14 +97,14 @@ pub(super) fn absolute(tag: &mut StartTag, base: Option<&Url>) {
     let Some(base) = base else { return };
     for name in ["href", "src", "poster", "cite"] {
         let Some(value) = tag.get(name).filter(|value| !is_absolute(value)) else { continue };
-        let made = allow::address(&value, Some(base), name == "href").filter(|made| *made != value);
+        let made = allow::resolved(&value, base, name == "href").filter(|made| *made != value);
         if let Some(made) = made {
             tag.set(name, made);
         }
     }
     if let Some(value) = tag.get("srcset")
         && !allow::candidates(&value).all(|(address, _)| is_absolute(address))
-        && let Some(made) = allow::sources(&value, Some(base)).filter(|made| *made != value)
+        && let Some(made) = allow::sources_resolved(&value, base).filter(|made| *made != value)
     {
         tag.set("srcset", made);
     }

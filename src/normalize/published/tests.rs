@@ -53,6 +53,8 @@ fn addresses_are_absolute() {
              <source src=\"https://example.org/2021/07/v.mp4\"><track src=\"https://example.org/2021/07/t.vtt\"></video>",
         ),
         ("<blockquote cite=\"/q\">x</blockquote>", "<blockquote cite=\"https://example.org/q\">x</blockquote>"),
+        ("<a href=\"https:/x\">x</a>", "<a href=\"https://example.org/x\">x</a>"),
+        ("<img srcset=\"http:/h.org/a.jpg 1x\">", "<img srcset=\"http://h.org/a.jpg 1x\" src=\"http://h.org/a.jpg\">"),
         ("<img src=\"/{x}.png\">", "<img src=\"https://example.org/%7Bx%7D.png\">"),
         (
             "<img src=\"c.png\" alt=\"{{x}}\">",
