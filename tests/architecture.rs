@@ -1,4 +1,4 @@
-//! What ARCHITECTURE.md names is there.
+//! What ARCHITECTURE.md and docs/evidence.md name is there.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -26,13 +26,17 @@ fn is_defined(name: &str, sources: &str) -> bool {
     begins || sources.match_indices(&format!("\n    {name}")).any(is_variant)
 }
 
-#[test]
-fn what_the_architecture_names_is_there() {
+/// Looks for all that a page names; how many names and files it has.
+fn check(page: &str) -> (usize, usize) {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let text = std::fs::read_to_string(root.join("ARCHITECTURE.md")).expect("ARCHITECTURE.md");
-    let rust = ["src", "tests"].into_iter().flat_map(|folder| files(&root.join(folder)));
-    let rust = rust.filter(|file| file.extension().is_some_and(|end| end == "rs"));
-    let sources: String = rust.map(|file| std::fs::read_to_string(file).expect("source")).collect();
+    let text = std::fs::read_to_string(root.join(page)).expect("page");
+    let all: Vec<_> = ["src", "tests"].into_iter().flat_map(|folder| files(&root.join(folder))).collect();
+    let rust: Vec<_> = all.iter().filter(|file| file.extension().is_some_and(|end| end == "rs")).collect();
+    let sources: String = rust.iter().map(|file| std::fs::read_to_string(file).expect("source")).collect();
+    let is_module = |name: &str| {
+        let is_it = |part: &std::ffi::OsStr| part == name || part == &*format!("{name}.rs");
+        rust.iter().any(|file| file.strip_prefix(root).is_ok_and(|path| path.iter().any(is_it)))
+    };
     let (mut names, mut paths) = (0, 0);
     for quoted in quoted(&text) {
         let quoted = quoted.strip_suffix('/').unwrap_or(quoted);
@@ -40,20 +44,30 @@ fn what_the_architecture_names_is_there() {
         if parts.len() > 1 && parts.iter().all(|part| is_name(part)) {
             names += 1;
             for part in parts {
-                let is_module = ["src", "tests"].iter().any(|folder| {
-                    let place = root.join(folder);
-                    place.join(part).is_dir() || place.join(format!("{part}.rs")).is_file()
-                });
-                assert!(is_module || is_defined(part, &sources), "`{quoted}`: there is no `{part}`");
+                assert!(is_module(part) || is_defined(part, &sources), "{page}: `{quoted}`: there is no `{part}`");
             }
         }
         if let Some((_, "rs" | "md" | "html" | "py" | "yaml")) = quoted.rsplit_once('.')
             && !quoted.contains([' ', '*', '<'])
         {
             paths += 1;
-            let is_there = ["", "src", "tests"].iter().any(|folder| root.join(folder).join(quoted).exists());
-            assert!(is_there || files(&root.join("src")).iter().any(|file| file.ends_with(quoted)), "no `{quoted}`");
+            assert!(
+                root.join(quoted).exists() || all.iter().any(|file| file.ends_with(quoted)),
+                "{page}: no `{quoted}`"
+            );
         }
     }
+    (names, paths)
+}
+
+#[test]
+fn what_the_architecture_names_is_there() {
+    let (names, paths) = check("ARCHITECTURE.md");
     assert!(names > 30 && paths > 20, "{names} names and {paths} files were found in it");
+}
+
+#[test]
+fn every_test_that_shows_a_promise_is_there() {
+    let (names, _) = check("docs/evidence.md");
+    assert!(names > 30, "{names} names were found in it");
 }
