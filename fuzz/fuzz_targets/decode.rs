@@ -131,11 +131,8 @@ fn title(feed: &ReadFeed) -> &str {
 
 fuzz_target!(|data: &[u8]| {
     let Some(sent) = Sent::from(data) else { return };
-    let hints = Hints {
-        content_type: sent.content_type.clone(),
-        encoding: sent.configured.clone(),
-        ..Hints::at(base())
-    };
+    let hints =
+        Hints { content_type: sent.content_type.clone(), encoding: sent.configured.clone(), ..Hints::at(base()) };
     let sound = bytes(&sent.document(&sent.text), sent.written_in);
     let found = checked(&packed(sound.clone(), sent.packed), &hints);
     // Bytes that happen to be valid UTF-8 are read as such, except where the operator says otherwise.

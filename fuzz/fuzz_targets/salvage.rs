@@ -42,7 +42,7 @@ fuzz_target!(|data: &[u8]| {
     let Some((choice, data)) = data.split_first() else { return };
     let (start, end) = ROOTS[usize::from(choice % 8)];
     let entries = match choice % 8 {
-        2 | 3 | 4 => ATOM,
+        2..=4 => ATOM,
         6 => JSON,
         _ => RSS,
     };

@@ -54,12 +54,14 @@ pub fn checked(body: &[u8], hints: &Hints) -> Option<ReadFeed> {
     }
 }
 
-/// Does something with so many bytes, and checks that it costs time in proportion.
+/// Does something with so many bytes, and checks that it costs time in proportion, where a fuzzer runs: no clock decides a
+/// build.
 pub fn timed<T>(length: usize, work: impl FnOnce() -> T) -> T {
     let before = cpu();
     let made = work();
     let took = cpu().saturating_sub(before);
-    assert!(took <= START + PER_BYTE * u32::try_from(length).expect("small"), "{took:?} for {length} bytes");
+    let is_fast = took <= START + PER_BYTE * u32::try_from(length).expect("small");
+    assert!(is_fast || !cfg!(fuzzing), "{took:?} for {length} bytes");
     made
 }
 

@@ -98,8 +98,11 @@ const STYLE: &[&str] = &[
 
 /// An address in a body, with the element and the attribute that hold it.
 pub struct Address {
+    /// The element that has it.
     pub element: String,
+    /// The attribute that holds it.
     pub attribute: String,
+    /// As it is written there, references resolved.
     pub text: String,
 }
 
