@@ -23,7 +23,9 @@ pub fn parse(text: &str) -> Option<Timestamp> {
 /// A year has four digits here. chrono reads `+12345` too, which would be held at the end of what can be written: a
 /// moment that nobody meant, and no whole second.
 fn of_four_digits(at: DateTime<Utc>) -> Option<Timestamp> {
-    (1..=9999).contains(&at.year()).then(|| Timestamp::from(at))
+    let at = (1..=9999).contains(&at.year()).then(|| Timestamp::from(at))?;
+    // The leap second that would end the year 9999.
+    Some(at).filter(|at| at.millis() % 1000 == 0)
 }
 
 /// A day in the given form and a time of day, with one blank between them.
@@ -71,6 +73,7 @@ mod tests {
             "1994-11-06T08:49:37Z",
             "Sun, 06 Nov +12345 08:49:37 GMT",
             "Sun Nov  6 08:49:37 -0005",
+            "Fri, 31 Dec 9999 23:59:60 GMT",
         ] {
             assert_eq!(parse(text), None, "{text}");
         }
