@@ -26,8 +26,9 @@ docs:
 histories:
     cargo test --locked --test main histories -- --nocapture
 
-# The test feeds of ../shared, compared with what Python's feedparser reads in them. With
-# FEEDMILL_DIFFERENCES="wellformed/rss" or "date" each difference of that folder or field is shown.
+# With FEEDMILL_DIFFERENCES="wellformed/rss" or "date" each difference of that folder or field is shown.
+#
+# The test feeds of ../shared, compared with what Python's feedparser reads in them.
 corpus:
     test -x target/feedparser/bin/pip || python3 -m venv target/feedparser
     target/feedparser/bin/pip install --quiet --disable-pip-version-check feedparser==6.0.14
@@ -46,8 +47,10 @@ kill-loop kills="500":
 months seeds="1000":
     FEEDMILL_SEEDS={{seeds}} cargo test --release --locked --test main a_month_loses_nothing -- --nocapture
 
-# Which lines the tests run, by module. Needs cargo-llvm-cov, and llvm-cov and llvm-profdata of the compiler's LLVM (rustc -vV),
-# from `rustup component add llvm-tools` or by LLVM_COV and LLVM_PROFDATA. Some tests run as another user, who writes there, too.
+# Needs cargo-llvm-cov, and llvm-cov and llvm-profdata of the compiler's LLVM (rustc -vV), from `rustup component add llvm-tools` or
+# by LLVM_COV and LLVM_PROFDATA. Some tests run as another user, who writes there, too.
+#
+# Which lines the tests run, by module; fails where those that decide what is kept are below 90 %.
 coverage:
     mkdir -p target/llvm-cov-target && chmod a+rwx target/llvm-cov-target
     cargo llvm-cov --no-report --locked
