@@ -188,6 +188,11 @@ fn xhtml_is_read_as_it_is_written() {
     let written = "a<br/>b<img alt='say &quot;hi&quot;'/>c &lt; d";
     let feed = read(&atom(written)).expect("feed");
     assert_eq!((said(feed.entries[0].content.as_ref()), feed.repairs), (written, vec![]));
+    // No parser's words are taken for it, but the parser is asked whether it is sound.
+    for broken in ["<p>a<b>c</p></b>", "a<<i>b</i>", "<teitle>a"] {
+        let feed = read(&atom(broken)).expect("feed");
+        assert_eq!((said(feed.entries[0].content.as_ref()), feed.repairs), (broken, vec![Damage::Refused]));
+    }
 }
 
 /// Each class of damage with what has to be found all the same; names say whom it was seen at.
