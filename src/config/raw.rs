@@ -13,6 +13,8 @@ use std::fmt;
 use serde::Deserialize;
 use serde::de::{DeserializeSeed, Deserializer, EnumAccess, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
+use super::notes::quote;
+
 /// A value of the file.
 #[derive(Debug)]
 pub(super) struct Node {
@@ -336,7 +338,10 @@ impl Broken {
             "found character that cannot start any token" | "did not find expected node content" => {
                 match at.and_then(|at| char_at(text, at)) {
                     Some('\t') => Self::new(here, "a tab in the indentation; use blanks"),
-                    Some(found) => Self::new(here, &format!("a value may not begin with `{found}`; put it in quotes")),
+                    Some(found) => {
+                        let found = quote(&found.to_string());
+                        Self::new(here, &format!("a value may not begin with {found}; put it in quotes"))
+                    }
                     None => Self::new(here, problem),
                 }
             }
