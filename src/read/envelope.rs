@@ -1,8 +1,8 @@
 //! What stands around the entries of a document: with it, the source of one entry is a document
 //! again.
 
-use super::survey;
-use super::{json, outline::Walk};
+use super::tags::Tags;
+use super::{json, outline::Walk, survey};
 
 /// What a document says outside its entries is kept up to this size (bytes): feeds that say more
 /// (RSS 1.0 lists each item's address in its channel) lose pieces of that, never of an entry.
@@ -49,18 +49,33 @@ impl Envelope {
         let mut start = walk.doctype().unwrap_or_default().to_owned();
         let mut end = String::new();
         for tag in &walk.around {
-            start += &tag.as_start(walk.text);
+            let written = tag.as_start(walk.text);
+            start += &if ends_by_itself(&written) { written } else { tag.anew().into() };
             end.insert_str(0, &format!("</{}>", tag.name));
         }
         if walk.around.is_empty() { Self::default() } else { Self::new(&start, rest, &end) }
     }
 
+    /// Without what the document says outside its entries, where that is so broken that it would swallow them.
+    pub(super) fn checked(self) -> Self {
+        // Quotes end what begins with one.
+        const ENTRY: &str = "<i>\" '>";
+        let is_seen = |found: &Self| Tags::of(&found.wrap(ENTRY)).any(|tag| tag.at.start == found.at);
+        let is_sound = self.text.is_empty() || Self::from_text(&self.text).as_ref().is_some_and(is_seen);
+        if is_sound { self } else { self.bare() }
+    }
+
     /// Only the tags, without what the feed says about itself.
-    #[cfg(test)]
     pub(super) fn bare(&self) -> Self {
         let text = [&self.text[..self.head], &self.text[self.at..]].concat();
         Self { text, head: self.head, at: self.head }
     }
+}
+
+/// False for a start tag with a value that nobody ended: where it ends depends on what stands behind it.
+fn ends_by_itself(tag: &str) -> bool {
+    let followed = [tag, "' \" >"].concat();
+    Tags::of(&followed).next().is_some_and(|found| found.at == (0..tag.len()))
 }
 
 /// Keeps what is said between entries. The pieces must not run together: `<` and `b>` are no tag.

@@ -47,6 +47,12 @@ pub(super) struct Survey<'t> {
     pub bodies: Bodies<'t>,
 }
 
+impl Survey<'_> {
+    fn checked(self) -> Self {
+        Self { envelope: self.envelope.checked(), ..self }
+    }
+}
+
 /// What an entry has in its format's own words.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Has {
@@ -63,10 +69,10 @@ pub(super) fn of<'t>(text: &'t str, base: &Url, most: usize, reading: Reading) -
     if reading == Reading::Facts && may_be_xhtml {
         let survey = surveyed(text, base, most, Reading::Everything)?;
         if survey.has_xhtml {
-            return Some(survey);
+            return Some(survey.checked());
         }
     }
-    surveyed(text, base, most, reading)
+    Some(surveyed(text, base, most, reading)?.checked())
 }
 
 fn surveyed<'t>(text: &'t str, base: &Url, most: usize, mut reading: Reading) -> Option<Survey<'t>> {
@@ -126,7 +132,7 @@ fn surveyed<'t>(text: &'t str, base: &Url, most: usize, mut reading: Reading) ->
 /// The envelope of a document without entries.
 pub(super) fn envelope(text: &str) -> Option<Envelope> {
     let nowhere = Url::parse("about:blank").ok()?;
-    of(text, &nowhere, 0, Reading::Facts).map(|survey| survey.envelope)
+    surveyed(text, &nowhere, 0, Reading::Facts).map(|survey| survey.envelope)
 }
 
 /// What stands before the end tags of the elements around the entries.

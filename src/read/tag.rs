@@ -71,6 +71,16 @@ impl<'t> Tag<'t> {
         }
     }
 
+    /// As a start tag of those attributes that could be read.
+    pub fn anew(&self) -> String {
+        let quoted = self.attributes().map(|(name, value)| match value.contains('"') {
+            true if value.contains('\'') => String::new(),
+            true => format!(" {name}='{value}'"),
+            false => format!(" {name}=\"{value}\""),
+        });
+        format!("<{}{}>", self.name, quoted.collect::<String>())
+    }
+
     /// For an end tag: the start tag that nobody wrote, at this place.
     pub fn as_forgotten_start(&self, at: usize) -> Self {
         Self { kind: Kind::Open, at: at..at, ..self.clone() }

@@ -109,6 +109,25 @@ fn the_envelope_reads_a_fragment_alone() {
     assert!(bare.as_text().ends_with("<channel xml:base=\"https://example.org/blog/\"></channel></rss>"));
 }
 
+/// What is broken outside of entries costs none of them, then or when it is read again.
+#[test]
+fn a_broken_envelope_reads_a_fragment_alone() {
+    let item = "<item><guid>1</guid><title>say \"hi\" it's</title></item>";
+    for (text, envelope) in [
+        // The start tag has a value without end, and what follows has a quote.
+        (format!("<rss a='b' c=\"d><channel>{item}</channel></rss>"), "<rss a=\"b\"><channel></channel></rss>"),
+        (format!("<rss><channel x='1><b y=\"z\">{item}</channel></rss>"), "<rss><channel><b y=\"z\"></channel></rss>"),
+        // What is said outside swallows what stands behind it.
+        (format!("<rss><channel>{item}<b y=\"</channel></rss>"), "<rss><channel></channel></rss>"),
+    ] {
+        let whole = read(&text).expect(&text);
+        assert_eq!(whole.envelope.as_deref(), Some(envelope), "{text}");
+        let alone = Envelope::from_text(envelope).expect("envelope").wrap(item);
+        assert_eq!(whole.entries.len(), 1, "{text}");
+        assert_eq!(entries(&alone), whole.entries, "{alone}");
+    }
+}
+
 #[test]
 fn entries_are_found_wherever_the_formats_put_them() {
     // Nested look-alikes of Atom: a source, an entry inside of the content.
