@@ -159,7 +159,7 @@ fn by_labels<'b>(body: &'b [u8], labels: Labels<'_>) -> Decoded<'b> {
     let is_utf8 = runs.are_utf8() || named.iter().all(|e| *e == UTF_8) && runs.may_be_utf8(|| guess(body));
     let mut others: Vec<_> = named.into_iter().filter(|e| ![UTF_8, UTF_16BE, UTF_16LE].contains(e)).collect();
     // `iso-8859-1` is what servers say by themselves, and no byte contradicts it.
-    others.sort_by_key(|encoding| mixed::is_latin(encoding));
+    others.sort_by_key(|encoding| *encoding == WINDOWS_1252);
     if is_utf8 {
         let text = mixed::text(body, |rest| others.first().copied().unwrap_or_else(|| guess(rest)));
         return Decoded { text: text.into(), charset: UTF_8.name() };
@@ -389,6 +389,16 @@ mod tests {
             let wrong = document("iso-8859-1", text);
             assert_eq!(read(&encoded(&wrong, label), None, None).0, wrong, "{label}");
         }
+    }
+
+    #[test]
+    fn of_two_labels_http_has_the_first_word() {
+        let polish = document("koi8-r", "Zażółć gęślą jaźń");
+        let http = Some("text/xml; charset=iso-8859-2");
+        assert_eq!(read(&encoded(&polish, "iso-8859-2"), http, None), (polish, "ISO-8859-2"));
+        // Only the bytes may contradict it.
+        let russian = document("koi8-r", RUSSIAN);
+        assert_eq!(read(&encoded(&russian, "koi8-r"), http, None), (russian, "KOI8-R"));
     }
 
     #[test]
