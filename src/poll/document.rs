@@ -7,6 +7,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 use url::Url;
 
+use super::backlog::{Backlog, Place};
 use super::job::Job;
 use crate::archive::RawAnswer;
 use crate::clock::Clock;
@@ -51,6 +52,8 @@ pub(super) struct Answer {
     pub(super) seen: Timestamp,
     /// `None` when it is the same as last time.
     pub(super) document: Option<Box<Document>>,
+    /// Where it brought a document.
+    pub(super) place: Option<Place>,
 }
 
 #[derive(Debug)]
@@ -73,6 +76,14 @@ pub(super) struct Document {
     pub(super) pace: Pace,
 }
 
+impl Document {
+    /// About how much text it holds (bytes).
+    fn size(&self) -> usize {
+        let sources = self.sources.iter().flatten().map(String::len).sum::<usize>();
+        sources + self.found.iter().map(|(entry, _)| entry.body.len()).sum::<usize>()
+    }
+}
+
 /// Asks a feed's addresses one after the other until one brings something.
 pub(super) struct Asker<F, C> {
     pub(super) fetch: Arc<F>,
@@ -80,6 +91,10 @@ pub(super) struct Asker<F, C> {
     pub(super) job: Job,
     /// As many read at a time as there are cores: more would only take memory.
     pub(super) readers: Arc<Semaphore>,
+    /// What is read waits there.
+    pub(super) backlog: Backlog,
+    /// What is fetched waits there until it is read.
+    pub(super) bodies: Backlog,
 }
 
 impl<F: Fetch, C: Clock> Asker<F, C> {
@@ -103,7 +118,14 @@ impl<F: Fetch, C: Clock> Asker<F, C> {
         let seen = self.clock.now();
         let mut body = match fetched {
             Fetched::NotModified { validators, freshness, moved } => {
-                return Ok(Answer { validators: Some(validators), freshness, moved, seen, document: None });
+                return Ok(Answer {
+                    validators: Some(validators),
+                    freshness,
+                    moved,
+                    seen,
+                    document: None,
+                    place: None,
+                });
             }
             Fetched::Body(body) => body,
         };
@@ -113,6 +135,7 @@ impl<F: Fetch, C: Clock> Asker<F, C> {
             moved: body.moved.take(),
             seen,
             document: None,
+            place: None,
         };
         // Relative addresses of a mirror's copy mean what they mean in the original.
         if feed.source.access.mirrors.contains(address) {
@@ -120,16 +143,15 @@ impl<F: Fetch, C: Clock> Asker<F, C> {
         }
         let last = state.body.clone().filter(|_| is_known);
         let feed = Arc::clone(feed);
+        let _waits = self.bodies.place(body.bytes.len());
         let _turn = self.readers.acquire().await;
+        self.backlog.room().await;
         let document = tokio::task::spawn_blocking(move || document(&feed, body, seen, last.as_deref())).await;
-        match document.map_err(|e| FeedError::Task(e.to_string()))?? {
-            None => Ok(answer),
-            // Whoever saw half of a document must not say next time that he has it. What he had before he still has.
-            Some(document) if !document.is_complete => {
-                Ok(Answer { validators: None, document: Some(Box::new(document)), ..answer })
-            }
-            Some(document) => Ok(Answer { document: Some(Box::new(document)), ..answer }),
-        }
+        let Some(document) = document.map_err(|e| FeedError::Task(e.to_string()))?? else { return Ok(answer) };
+        // Whoever saw half of a document must not say next time that he has it. What he had before he still has.
+        let validators = answer.validators.filter(|_| document.is_complete);
+        let place = Some(self.backlog.place(document.size()));
+        Ok(Answer { validators, document: Some(Box::new(document)), place, ..answer })
     }
 }
 

@@ -72,6 +72,8 @@ pub(super) struct Field<F, C> {
     out: HashSet<FeedId>,
     /// Documents that wait to be kept.
     backlog: Backlog,
+    /// And to be read.
+    bodies: Backlog,
     running: JoinSet<Asked>,
     tasks: HashMap<tokio::task::Id, usize>,
     readers: Arc<Semaphore>,
@@ -111,6 +113,7 @@ impl<F: Fetch + 'static, C: Clock + 'static> Field<F, C> {
             passed: Vec::new(),
             out: HashSet::new(),
             backlog: Backlog::default(),
+            bodies: Backlog::default(),
             running: JoinSet::new(),
             tasks: HashMap::new(),
             readers: Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(1, NonZero::get))),
@@ -228,7 +231,8 @@ impl<F: Fetch + 'static, C: Clock + 'static> Field<F, C> {
             let Some((job, addresses, since)) = self.waiting.remove(&place) else { continue };
             let host = queue_name(&addresses, job.id());
             let (fetch, clock, readers) = (self.fetch.clone(), self.clock.clone(), self.readers.clone());
-            let asker = Asker { fetch, clock, job: job.clone(), readers };
+            let (backlog, bodies) = (self.backlog.clone(), self.bodies.clone());
+            let asker = Asker { fetch, clock, job: job.clone(), readers, backlog, bodies };
             let task = self.running.spawn(asker.ask(addresses));
             self.tasks.insert(task.id(), place);
             let now = Instant::now();
@@ -275,9 +279,10 @@ impl<F: Fetch + 'static, C: Clock + 'static> Field<F, C> {
         in_flight < SLOW * self.concurrency && !self.is_ahead() && (in_flight < self.concurrency || has_young_slot())
     }
 
-    /// So many documents wait to be kept that nobody is asked until one was.
+    /// So much waits to be read and kept that nobody is asked until some of it was.
     fn is_ahead(&self) -> bool {
-        self.backlog.waiting() >= SLOW * self.concurrency
+        let most = SLOW * self.concurrency;
+        self.backlog.is_full(most) || self.bodies.is_full(most)
     }
 
     /// A feed is back: its host may be asked again, or wants to be left alone.
@@ -289,11 +294,10 @@ impl<F: Fetch + 'static, C: Clock + 'static> Field<F, C> {
         let Some(place) = self.tasks.remove(&task) else { return };
         let Some(Flight { job, since, began, waited, host }) = self.in_flight.remove(&place) else { return };
         let stopped = |error| Asked { failed: vec![(job.feed.source.url.clone(), error)], answered: None };
-        let asked = asked.unwrap_or_else(stopped);
+        let mut asked = asked.unwrap_or_else(stopped);
         self.queue.done(&host);
         self.learn(&asked, job.options.force);
-        let has_document = asked.answered.as_ref().is_some_and(|(_, answer)| answer.document.is_some());
-        let document = has_document.then(|| self.backlog.place());
+        let document = asked.answered.as_mut().and_then(|(_, answer)| answer.place.take());
         self.ready.insert(place, Answered { job, asked, took: since.elapsed(), waited, began, place: document });
     }
 
