@@ -3,13 +3,17 @@
 mod entry;
 mod facts;
 mod history;
+mod making;
 mod root;
 mod select;
+
+use std::sync::Arc;
 
 use url::Url;
 
 use self::facts::Facts;
 use self::history::{Going, told};
+use self::making::Making;
 use self::select::Selected;
 use crate::archive::{Archive, ArchiveError, PostAt, SiteFacts};
 use crate::config::Config;
@@ -44,6 +48,9 @@ pub enum PublishError {
     /// A file could not be written.
     #[error(transparent)]
     Site(#[from] SiteError),
+    /// What makes a document came to no end.
+    #[error("a document could not be made: {0}; it is tried again at the next run")]
+    Task(#[from] tokio::task::JoinError),
 }
 
 /// What publishing needs to know and touch.
@@ -89,7 +96,7 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
         let facts = self.site_facts(now).await?;
         let sources = self.archive.sources().await?;
         self.apply_new_rules(&stale, &mut outcome).await?;
-        let facts = Facts::new(&facts, &sources, self.config);
+        let facts = Facts::new(facts, sources, self.config);
         for going in self.histories(&stale, all, &facts, &mut outcome).await? {
             self.topic(&going, &facts, &mut outcome).await?;
         }
@@ -157,39 +164,45 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
         Ok(())
     }
 
-    async fn topic(&self, going: &Going<'_>, facts: &Facts<'_>, outcome: &mut Outcome) -> Result<(), PublishError> {
+    async fn topic(&self, going: &Going<'_>, facts: &Facts, outcome: &mut Outcome) -> Result<(), PublishError> {
         let topic = going.topic;
         let selected = self.select(going, outcome).await?;
         let mut entries = Vec::with_capacity(selected.len());
         for Selected { found, post, related } in selected {
             let change = if topic.changes { self.change(&post, &found).await? } else { None };
-            entries.push(Published { related, ..self.entry(post, change, &found, facts) });
+            let shown = self.shown(&post, &found, facts);
+            entries.push(Published { related, ..entry::published(post, shown, change, &found, facts) });
         }
         let gone = self.index.taken_down(&topic.id, TOMBSTONES).await?;
         let gone: Vec<Deleted> = gone.iter().map(|takedown| told(takedown, facts)).collect();
-        let channel = self.channel(going, facts.site);
+        let shown = Arc::new((self.channel(going, &facts.site), entries, gone));
+        let mut making = Making::default();
         for format in Format::ALL {
             let path = path(topic, format);
             // A format that was taken out of the config goes on for those who follow it, until its
             // file is deleted.
             if topic.formats.contains(&format) || self.site.has(&path) {
-                let bytes = output::feed(format, &channel, &entries, &gone);
-                if self.replace(&path, &bytes, outcome)? == Replaced::Changed {
-                    outcome.feeds.extend(self.config.site.url.join(&path));
-                }
+                let shown = Arc::clone(&shown);
+                making.begin(path, move || output::feed(format, &shown.0, &shown.1, &shown.2));
             }
         }
-        let page = output::topic_page(&channel, &self.config.site.title, &topic.formats, &entries);
-        self.replace(&page_path(topic), &page, outcome)?;
+        let (site, formats) = (self.config.site.title.clone(), topic.formats.clone());
+        making.begin(page_path(topic), move || output::topic_page(&shown.0, &site, &formats, &shown.1));
+        while let Some((path, bytes)) = making.next().await? {
+            let is_new = self.replace(&path, &bytes, outcome)? == Replaced::Changed;
+            if is_new && path != page_path(topic) {
+                outcome.feeds.extend(self.config.site.url.join(&path));
+            }
+        }
         self.site.settle()?;
         self.index.put_published(&topic.id, self.made_from(topic)).await?;
         Ok(())
     }
 
-    /// A post as its feed lets it be published.
-    fn entry(&self, post: Post, change: Option<String>, found: &Found, facts: &Facts<'_>) -> Published {
-        let owner = found.record.feed.clone().or_else(|| look::owner(&post, self.config));
-        entry::published(post, facts.shown(owner.as_ref()), change, found, facts)
+    /// How much of a post its feed lets be published.
+    fn shown(&self, post: &Post, found: &Found, facts: &Facts) -> Publish {
+        let owner = found.record.feed.clone().or_else(|| look::owner(post, self.config));
+        facts.shown(owner.as_ref())
     }
 
     fn replace(&self, path: &str, bytes: &[u8], outcome: &mut Outcome) -> Result<Replaced, PublishError> {

@@ -16,7 +16,7 @@ pub(super) fn published(
     shown: Publish,
     change: Option<String>,
     found: &Found,
-    facts: &Facts<'_>,
+    facts: &Facts,
 ) -> Published {
     let record = &found.record;
     let source = record.feed.as_ref().and_then(|feed| source_facts(facts, feed.as_str(), record.seen));
@@ -24,7 +24,7 @@ pub(super) fn published(
     if let Cow::Owned(body) = html::for_readers(&post, base(&post, source.as_ref()).as_ref()) {
         post.body = body;
     }
-    let facts = facts.site;
+    let facts = &facts.site;
     if post.author.trim().is_empty() {
         // RFC 4287 section 4.1.2 wants an author; another maker's post may name none.
         post.author = post.categories.first().cloned().unwrap_or_else(|| facts.tag_authority.clone());
@@ -70,12 +70,12 @@ fn base(post: &Post, source: Option<&SourceFacts>) -> Option<Url> {
 }
 
 /// What the source said about itself when the entry arrived.
-fn source_facts(facts: &Facts<'_>, feed: &str, seen: Timestamp) -> Option<SourceFacts> {
+fn source_facts(facts: &Facts, feed: &str, seen: Timestamp) -> Option<SourceFacts> {
     let of_feed = facts.sources(feed);
     let line = of_feed.iter().rfind(|line| line.seen <= seen).or_else(|| of_feed.first())?;
-    let line = (*line).clone();
+    let line = line.clone();
     Some(SourceFacts {
-        id: line.id.or_else(|| line.url.clone()).unwrap_or_else(|| tag(facts.site, &format!("source/{feed}"))),
+        id: line.id.or_else(|| line.url.clone()).unwrap_or_else(|| tag(&facts.site, &format!("source/{feed}"))),
         title: line.title.unwrap_or(line.name),
         url: line.url,
         link: line.link,

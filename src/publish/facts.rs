@@ -1,6 +1,7 @@
 //! What publishing needs of the archive and the config, ready to be asked for each entry.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 
 use crate::archive::{Line, Op, SiteFacts, SourceLine};
 use crate::config::Config;
@@ -8,27 +9,29 @@ use crate::history::Version;
 use crate::model::{FeedId, Publish};
 
 /// The site, and what is known of feeds.
-pub(super) struct Facts<'a> {
-    pub(super) site: &'a SiteFacts,
+#[derive(Debug)]
+pub(super) struct Facts {
+    pub(super) site: SiteFacts,
     /// What each feed said of itself, earliest first.
-    sources: HashMap<&'a str, Vec<&'a SourceLine>>,
+    sources: HashMap<String, Vec<SourceLine>>,
     /// Feeds that are not published in full.
-    limited: HashMap<&'a FeedId, Publish>,
+    limited: HashMap<FeedId, Publish>,
 }
 
-impl<'a> Facts<'a> {
-    /// Of the site and its sources, of which the earliest lines come first.
-    pub(super) fn new(site: &'a SiteFacts, lines: &'a [SourceLine], config: &'a Config) -> Self {
-        let mut sources: HashMap<&str, Vec<&SourceLine>> = HashMap::new();
+impl Facts {
+    /// Of the site and its sources, of which the earliest lines come first. Several documents are made from them at a time.
+    pub(super) fn new(site: SiteFacts, lines: Vec<SourceLine>, config: &Config) -> Arc<Self> {
+        let mut sources: HashMap<String, Vec<SourceLine>> = HashMap::new();
         for line in lines {
-            sources.entry(&line.feed).or_default().push(line);
+            sources.entry(line.feed.clone()).or_default().push(line);
         }
         let limited = config.feeds.iter().filter(|feed| feed.publish != Publish::Full);
-        Self { site, sources, limited: limited.map(|feed| (&feed.source.id, feed.publish)).collect() }
+        let limited = limited.map(|feed| (feed.source.id.clone(), feed.publish)).collect();
+        Arc::new(Self { site, sources, limited })
     }
 
     /// What a feed said of itself, earliest first.
-    pub(super) fn sources(&self, feed: &str) -> &[&'a SourceLine] {
+    pub(super) fn sources(&self, feed: &str) -> &[SourceLine] {
         self.sources.get(feed).map_or(&[], Vec::as_slice)
     }
 

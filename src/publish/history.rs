@@ -1,14 +1,16 @@
 //! The complete history of a topic, sealed a hundred versions at a time.
 
 use std::collections::{BTreeMap, HashMap};
+use std::sync::Arc;
 
 use super::facts::Facts;
+use super::making::Making;
 use super::{Outcome, PublishError, Publisher, entry};
 use crate::archive::{Archive, Line, Op};
 use crate::history::{self, History, Version};
 use crate::index::{Index, Takedown};
 use crate::maintain::look;
-use crate::model::{EntryKey, Format, Found, LedgerPosition, Post, Record, Timestamp, Topic, TopicId};
+use crate::model::{EntryKey, Format, Found, LedgerPosition, Post, Publish, Record, Timestamp, Topic, TopicId};
 use crate::output::{self, Deleted};
 use crate::site::Replaced;
 use crate::topic::{self, Matcher};
@@ -45,7 +47,7 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
         &self,
         topics: &[&'t Topic],
         anew: bool,
-        facts: &Facts<'_>,
+        facts: &Arc<Facts>,
         outcome: &mut Outcome,
     ) -> Result<Vec<Going<'t>>, PublishError> {
         let mut all = Vec::with_capacity(topics.len());
@@ -109,7 +111,7 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
         &self,
         lines: &[Line],
         group: &mut [&mut Going<'_>],
-        facts: &Facts<'_>,
+        facts: &Arc<Facts>,
         outcome: &mut Outcome,
     ) -> Result<(), PublishError> {
         let lines: Vec<&Line> =
@@ -117,6 +119,7 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
         let found = self.index.by_keys(lines.iter().map(|line| line.key).collect()).await?;
         let former = self.former_members(&lines, &found, group, facts, outcome).await?;
         let known = found.iter().flatten().map(|found| (found.key, found)).collect();
+        let mut making = Making::default();
         for going in group {
             let current = self.members(going.topic, &found).await?;
             for (place, line) in lines.iter().enumerate() {
@@ -127,11 +130,19 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
                 };
                 if belongs {
                     going.history.take(facts.version(line));
-                    self.seal(going, &known, facts, outcome).await?;
+                    self.seal(going, &known, facts, &mut making, outcome).await?;
                 }
             }
         }
+        while self.write_next(&mut making, outcome).await? {}
         Ok(())
+    }
+
+    /// Writes the first of the documents in hand; false when there is none.
+    async fn write_next(&self, making: &mut Making, outcome: &mut Outcome) -> Result<bool, PublishError> {
+        let Some((path, bytes)) = making.next().await? else { return Ok(false) };
+        self.replace(&path, &bytes, outcome)?;
+        Ok(true)
     }
 
     /// Whether each entry belongs to a topic as it is now.
@@ -148,7 +159,7 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
         lines: &[&Line],
         found: &[Option<Found>],
         group: &[&mut Going<'_>],
-        facts: &Facts<'_>,
+        facts: &Arc<Facts>,
         outcome: &mut Outcome,
     ) -> Result<HashMap<usize, Vec<TopicId>>, PublishError> {
         let matcher = Matcher::new(group.iter().map(|going| going.topic));
@@ -181,51 +192,70 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
         self.post(&found.record, outcome).await
     }
 
-    /// Writes the documents for which there are enough versions. `known` is what the index says of the latest lines.
+    /// Begins the documents for which there are enough versions. `known` is what the index says of the latest lines.
     async fn seal(
         &self,
         going: &mut Going<'_>,
         known: &HashMap<EntryKey, &Found>,
-        facts: &Facts<'_>,
+        facts: &Arc<Facts>,
+        making: &mut Making,
         outcome: &mut Outcome,
     ) -> Result<(), PublishError> {
         while let Some(versions) = going.history.full().map(<[Version]>::to_vec) {
-            let (mut entries, mut deleted) = (Vec::with_capacity(versions.len()), BTreeMap::new());
-            let mut found: Vec<Option<Found>> = versions.iter().map(|v| known.get(&v.key).copied().cloned()).collect();
-            if found.iter().any(Option::is_none) {
-                found = self.index.by_keys(versions.iter().map(|version| version.key).collect()).await?;
+            if making.is_full() {
+                self.write_next(making, outcome).await?;
             }
-            let latest = versions.iter().zip(&found).map(|(version, found)| latest(*version, found.as_ref()));
-            let latest = self.posts(latest, outcome).await?;
-            for ((version, found), post) in versions.iter().zip(found).zip(latest) {
-                if let Some(mut found) = found {
-                    let post = match post {
-                        Some(post) => Some(post),
-                        None => self.post_of(&found, *version, outcome).await?,
-                    };
-                    found.record.revised = (version.rev > 0).then_some(version.seen);
-                    entries.extend(post.map(|post| self.entry(post, None, &found, facts)));
-                } else if let Some(takedown) = going.forgotten.get(&version.key) {
-                    let gone = told(takedown, facts);
-                    deleted.insert(gone.id.clone(), gone);
-                }
-            }
+            let (entries, deleted) = self.versions(going, &versions, known, facts, outcome).await?;
             let number = going.history.sealed + 1;
             let sealed = self.sealed(going, number, &versions, facts);
-            let bytes = output::sealed(&sealed, &entries, &deleted.into_values().collect::<Vec<_>>());
-            if self.site.stage(&going.path(number), &bytes)? == Replaced::Changed {
-                outcome.changed += 1;
-            }
+            let facts = Arc::clone(facts);
+            making.begin(going.path(number), move || {
+                let published =
+                    entries.into_iter().map(|(shown, post, found)| entry::published(post, shown, None, &found, &facts));
+                output::sealed(&sealed, &published.collect::<Vec<_>>(), &deleted)
+            });
             going.history.seal();
         }
         Ok(())
     }
 
+    /// What a document shows of its versions, and tells of those that were taken down.
+    async fn versions(
+        &self,
+        going: &Going<'_>,
+        versions: &[Version],
+        known: &HashMap<EntryKey, &Found>,
+        facts: &Facts,
+        outcome: &mut Outcome,
+    ) -> Result<(Vec<(Publish, Post, Found)>, Vec<Deleted>), PublishError> {
+        let (mut entries, mut deleted) = (Vec::with_capacity(versions.len()), BTreeMap::new());
+        let mut found: Vec<Option<Found>> = versions.iter().map(|v| known.get(&v.key).copied().cloned()).collect();
+        if found.iter().any(Option::is_none) {
+            found = self.index.by_keys(versions.iter().map(|version| version.key).collect()).await?;
+        }
+        let latest = versions.iter().zip(&found).map(|(version, found)| latest(*version, found.as_ref()));
+        let latest = self.posts(latest, outcome).await?;
+        for ((version, found), post) in versions.iter().zip(found).zip(latest) {
+            if let Some(mut found) = found {
+                let post = match post {
+                    Some(post) => Some(post),
+                    None => self.post_of(&found, *version, outcome).await?,
+                };
+                found.record.revised = (version.rev > 0).then_some(version.seen);
+                entries.extend(post.map(|post| (self.shown(&post, &found, facts), post, found)));
+            } else if let Some(takedown) = going.forgotten.get(&version.key) {
+                let gone = told(takedown, facts);
+                deleted.insert(gone.id.clone(), gone);
+            }
+        }
+        Ok((entries, deleted.into_values().collect()))
+    }
+
     /// What a sealed document says of itself: nothing that the operator may change later.
-    fn sealed(&self, going: &Going<'_>, number: u64, versions: &[Version], facts: &Facts<'_>) -> output::Sealed {
+    fn sealed(&self, going: &Going<'_>, number: u64, versions: &[Version], facts: &Facts) -> output::Sealed {
         let address = |path: &str| format!("{}{path}", self.config.site.url);
         output::Sealed {
-            id: super::topic_id(facts.site, going.topic),
+            id: super::topic_id(&facts.site, going.topic),
             title: going.topic.id.to_string(),
             publisher: facts.site.tag_authority.clone(),
             updated: versions.iter().map(|version| version.seen).max().unwrap_or_default(),
@@ -257,7 +287,7 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
     async fn strike(
         &self,
         going: &mut Going<'_>,
-        facts: &Facts<'_>,
+        facts: &Arc<Facts>,
         outcome: &mut Outcome,
     ) -> Result<(), PublishError> {
         let new = going.forgotten.values().filter(|takedown| takedown.when > going.history.struck);
@@ -279,7 +309,7 @@ fn latest(version: Version, found: Option<&Found>) -> Option<&Record> {
 }
 
 /// A takedown as readers are told of it.
-pub(super) fn told(takedown: &Takedown, facts: &Facts<'_>) -> Deleted {
-    let id = takedown.id.clone().unwrap_or_else(|| entry::id(facts.site, takedown.key));
+pub(super) fn told(takedown: &Takedown, facts: &Facts) -> Deleted {
+    let id = takedown.id.clone().unwrap_or_else(|| entry::id(&facts.site, takedown.key));
     Deleted { id, when: takedown.when }
 }
