@@ -160,8 +160,9 @@ fn by_labels<'b>(body: &'b [u8], labels: Labels<'_>) -> Decoded<'b> {
     let mut others: Vec<_> = named.into_iter().filter(|e| ![UTF_8, UTF_16BE, UTF_16LE].contains(e)).collect();
     // `iso-8859-1` is what servers say by themselves, and no byte contradicts it.
     others.sort_by_key(|encoding| *encoding == WINDOWS_1252);
+    let likely = others.iter().copied().find(|encoding| runs.may_be(encoding));
     if is_utf8 {
-        let text = mixed::text(body, |rest| others.first().copied().unwrap_or_else(|| guess(rest)));
+        let text = mixed::text(body, |rest| likely.unwrap_or_else(|| guess(rest)));
         return Decoded { text: text.into(), charset: UTF_8.name() };
     }
     for tolerated in [0, body.len() / TOLERATED] {
@@ -170,7 +171,7 @@ fn by_labels<'b>(body: &'b [u8], labels: Labels<'_>) -> Decoded<'b> {
             return decoded;
         }
     }
-    detected(body, others.first().copied())
+    detected(body, likely.or(others.first().copied()))
 }
 
 /// Under this label, when few enough bytes are malformed under it.
@@ -396,7 +397,10 @@ mod tests {
         let polish = document("koi8-r", "Zażółć gęślą jaźń");
         let http = Some("text/xml; charset=iso-8859-2");
         assert_eq!(read(&encoded(&polish, "iso-8859-2"), http, None), (polish, "ISO-8859-2"));
-        // Only the bytes may contradict it.
+        // The bytes may contradict it, and then what is foreign in UTF-8 is not read by it either.
+        let mixed = [document("gb2312", &CHINESE.repeat(9)).as_bytes(), &encoded(CHINESE, "gbk")].concat();
+        let (text, charset) = read(&mixed, http, None);
+        assert!(charset == "UTF-8" && text.ends_with(CHINESE), "{charset}: {text}");
         let russian = document("koi8-r", RUSSIAN);
         assert_eq!(read(&encoded(&russian, "koi8-r"), http, None), (russian, "KOI8-R"));
     }

@@ -41,7 +41,7 @@ pub(super) struct Runs {
     /// Runs that are valid UTF-8 but for a byte here and there, and those that are not.
     good: usize,
     bad: usize,
-    /// Characters and bytes of the good ones.
+    /// Characters of the good ones that are valid, and their bytes.
     characters: usize,
     valid: usize,
     /// All bytes.
@@ -58,7 +58,7 @@ impl Runs {
             let valid: usize = run.utf8_chunks().map(|chunk| chunk.valid().len()).sum();
             if valid * 4 > run.len() * 3 {
                 counted.good += 1;
-                counted.valid += run.len();
+                counted.valid += valid;
                 counted.characters += run.utf8_chunks().map(|chunk| chunk.valid().chars().count()).sum::<usize>();
             } else {
                 counted.bad += 1;
@@ -72,7 +72,8 @@ impl Runs {
     /// True for UTF-8 with a few bad bytes, whatever the label says: Chinese has few runs and long ones,
     /// English many and short ones.
     pub fn are_utf8(self) -> bool {
-        self.characters >= CHANCE && (self.good > self.bad || self.valid * 2 > self.bytes)
+        let are_most = self.good > self.bad && self.valid * 4 > self.bytes;
+        self.characters >= CHANCE && (are_most || self.valid * 2 > self.bytes)
     }
 
     /// True where nothing speaks against UTF-8, though not much for it: as many runs or bytes, or else
@@ -88,7 +89,7 @@ impl Runs {
     }
 }
 
-pub(super) fn is_latin(encoding: &Encoding) -> bool {
+fn is_latin(encoding: &Encoding) -> bool {
     LATIN.contains(&encoding)
 }
 
