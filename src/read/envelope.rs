@@ -58,8 +58,8 @@ impl Envelope {
 
     /// Without what the document says outside its entries, where that is so broken that it would swallow them.
     pub(super) fn checked(self) -> Self {
-        // Quotes end what begins with one.
-        const ENTRY: &str = "<i>\" '>";
+        // What was begun would end behind it.
+        const ENTRY: &str = "<i>\" '> --> ]]>";
         let is_seen = |found: &Self| Tags::of(&found.wrap(ENTRY)).any(|tag| tag.at.start == found.at);
         let is_sound = self.text.is_empty() || Self::from_text(&self.text).as_ref().is_some_and(is_seen);
         if is_sound { self } else { self.bare() }

@@ -299,9 +299,9 @@ fn from_xml(text: &str, hints: &Hints) -> Result<ReadFeed, ReadError> {
     };
     let is_sound = survey.damages.is_empty();
     if is_sound && survey.has_xhtml {
-        // It is read here alone, but whether it is well formed only the parser can say.
-        let is_well_formed = parse::whole(text, &hints.base).is_some();
-        return if is_well_formed { own_reading(survey, text, hints) } else { salvaged(survey, text, hints) };
+        // It is read here alone, but whether it is sound the parser says.
+        let is_accepted = parse::whole(text, &hints.base).is_some();
+        return if is_accepted { own_reading(survey, text, hints) } else { salvaged(survey, text, hints) };
     }
     let parsed = if is_sound { parse::strict(text, &hints.base, &mut survey.bodies) } else { None };
     match parsed.filter(|parsed| agrees(parsed, &survey)) {

@@ -9,7 +9,7 @@ use std::ops::Range;
 use super::damage::Damage;
 use super::element::{ELEMENTS, Element, first_repeat, keep};
 use super::names::{Names, Part, Space, is_around_name, is_entry_name};
-use super::tag::{Kind, Tag};
+use super::tag::{ATTRIBUTES, Kind, Tag};
 use super::tags::Tags;
 
 /// Elements open inside of each other at most before a parser is not trusted with the document.
@@ -17,9 +17,6 @@ pub(super) const DEPTH: usize = 256;
 
 /// Bytes of `xml:base` in force at one place at most: each link below gets a copy of them.
 const BASES: usize = 4 * 1024;
-
-/// A tag longer than this (bytes) has a good many attributes.
-const TAG: usize = 1 << 20;
 
 /// Bytes that are looked through for ends that are not there, as a multiple of the document: a
 /// hostile one forgets 100,000 of them.
@@ -109,10 +106,6 @@ impl<'t> Walk<'t> {
         let mut tags = Tags::of(text);
         let (root, family) = tags.find_map(|tag| Family::of(&tag).map(|family| (tag, family)))?;
         let mut names = Names::of(family.is_atom());
-        let mut walk_damages = Vec::new();
-        if root.at.len() > TAG {
-            walk_damages.push(Damage::Depth);
-        }
         names.enter(&root);
         // The root of RSS 1.0 is RDF's; its channel says what the feed's names are.
         if !root.is("RDF") {
@@ -123,7 +116,7 @@ impl<'t> Walk<'t> {
             family,
             around: Vec::new(),
             meta: Vec::new(),
-            damages: walk_damages,
+            damages: Vec::new(),
             tags,
             names,
             pending: None,
@@ -168,6 +161,9 @@ impl<'t> Walk<'t> {
             let Some(tag) = self.pending.take().or_else(|| self.tags.next()) else {
                 if self.tags.runaway {
                     self.note(Damage::Unclosed);
+                }
+                if self.tags.attributes > ATTRIBUTES {
+                    self.note(Damage::Attributes);
                 }
                 if !self.root_is_closed {
                     self.note(Damage::CutOff);
@@ -249,9 +245,6 @@ impl<'t> Walk<'t> {
         if part != Part::Unknown {
             if !resolved.is_plain {
                 self.note(Damage::Namespace);
-            }
-            if tag.at.len() > TAG {
-                self.note(Damage::Depth);
             }
             self.case(tag, NAMES);
         }

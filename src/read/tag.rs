@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 /// Attributes looked at per tag; hostile tags carry 200,000 of them.
-const ATTRIBUTES: usize = 256;
+pub(super) const ATTRIBUTES: usize = 256;
 
 /// What a tag does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,11 +73,9 @@ impl<'t> Tag<'t> {
 
     /// As a start tag of those attributes that could be read.
     pub fn anew(&self) -> String {
-        let quoted = self.attributes().map(|(name, value)| match value.contains('"') {
-            true if value.contains('\'') => String::new(),
-            true => format!(" {name}='{value}'"),
-            false => format!(" {name}=\"{value}\""),
-        });
+        let is_sound = |text: &str| !text.contains(['<', '>', '"', '\'']);
+        let sound = self.attributes().filter(|(name, value)| is_sound(name) && is_sound(value));
+        let quoted = sound.map(|(name, value)| format!(" {name}=\"{value}\""));
         format!("<{}{}>", self.name, quoted.collect::<String>())
     }
 
