@@ -1,5 +1,5 @@
-//! How much waits to be kept: documents may be large, so those who ask must not run ahead of those who keep. That nothing
-//! changed is a few bytes, and may wait in any number.
+//! How much waits to be read or kept: documents may be large, so those who ask must not run ahead of those who keep. That
+//! nothing changed is a few bytes, and may wait in any number.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use tokio::sync::Notify;
 
 /// Documents that wait may hold so much text together (bytes) before nobody is asked any more.
-const BYTES: usize = 16 << 20;
+const BYTES: usize = 32 << 20;
 /// What was on its way then is still read up to here. Beyond it even the first in line has to wait, and may miss its turn.
-const MOST: usize = 4 * BYTES;
+const MOST: usize = 2 * BYTES;
 
 /// Counts documents that wait.
 #[derive(Clone, Debug, Default)]

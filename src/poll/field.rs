@@ -138,7 +138,7 @@ impl<F: Fetch + 'static, C: Clock + 'static> Field<F, C> {
     ) {
         let mut is_open = true;
         let mut stopped = false;
-        let backlog = self.backlog.clone();
+        let (backlog, bodies) = (self.backlog.clone(), self.bodies.clone());
         loop {
             self.start_what_is_due();
             while let Some(back) = self.take_back() {
@@ -163,6 +163,7 @@ impl<F: Fetch + 'static, C: Clock + 'static> Field<F, C> {
                 },
                 Some(done) = self.running.join_next_with_id() => self.land(done),
                 () = backlog.freed(), if self.is_ahead() => {}
+                () = bodies.freed(), if self.is_ahead() => {}
                 () = sleep_until(tick.unwrap_or_else(Instant::now)), if tick.is_some() => {}
             }
         }
