@@ -61,7 +61,7 @@ impl History {
         self.pending.get(..SEALED)
     }
 
-    /// The next document was written: its number from now on is `sealed`.
+    /// The next document is on its way: its number from now on is `sealed`.
     pub fn seal(&mut self) {
         let since = self.newest.millis() - YOUNG;
         let rest = self.pending.split_off(SEALED.min(self.pending.len()));

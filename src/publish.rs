@@ -48,9 +48,14 @@ pub enum PublishError {
     /// A file could not be written.
     #[error(transparent)]
     Site(#[from] SiteError),
-    /// What makes a document came to no end.
-    #[error("a document could not be made: {0}; it is tried again at the next run")]
-    Task(#[from] tokio::task::JoinError),
+    /// A document could not be made.
+    #[error("`{path}` cannot be made: {cause}; it is tried again at the next run")]
+    Document {
+        /// The published file.
+        path: String,
+        /// What the task that makes it came to.
+        cause: tokio::task::JoinError,
+    },
 }
 
 /// What publishing needs to know and touch.
@@ -175,19 +180,25 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
         }
         let gone = self.index.taken_down(&topic.id, TOMBSTONES).await?;
         let gone: Vec<Deleted> = gone.iter().map(|takedown| told(takedown, facts)).collect();
-        let shown = Arc::new((self.channel(going, &facts.site), entries, gone));
+        let said = Arc::new((self.channel(going, &facts.site), entries, gone));
         let mut making = Making::default();
         for format in Format::ALL {
             let path = path(topic, format);
             // A format that was taken out of the config goes on for those who follow it, until its
             // file is deleted.
             if topic.formats.contains(&format) || self.site.has(&path) {
-                let shown = Arc::clone(&shown);
-                making.begin(path, move || output::feed(format, &shown.0, &shown.1, &shown.2));
+                let said = Arc::clone(&said);
+                making.begin(path, move || {
+                    let (channel, entries, gone) = &*said;
+                    output::feed(format, channel, entries, gone)
+                });
             }
         }
         let (site, formats) = (self.config.site.title.clone(), topic.formats.clone());
-        making.begin(page_path(topic), move || output::topic_page(&shown.0, &site, &formats, &shown.1));
+        making.begin(page_path(topic), move || {
+            let (channel, entries, _) = &*said;
+            output::topic_page(channel, &site, &formats, entries)
+        });
         while let Some((path, bytes)) = making.next().await? {
             let is_new = self.replace(&path, &bytes, outcome)? == Replaced::Changed;
             if is_new && path != page_path(topic) {

@@ -307,7 +307,7 @@ where
                 self.outward.published(&done, began.elapsed(), self.desk.poller.clock.now());
                 Ok(Published::Done(done))
             }
-            Ok(Some(Err(PublishError::Site(error)))) => {
+            Ok(Some(Err(error @ (PublishError::Site(_) | PublishError::Document { .. })))) => {
                 self.outward.unpublished.send_replace(Some(error.to_string()));
                 tracing::error!("{error}");
                 Ok(Published::Failed(error.to_string()))

@@ -1,4 +1,4 @@
-//! Documents that are made beside each other, on all cores.
+//! Documents that are made beside each other, on several cores.
 
 use std::collections::VecDeque;
 
@@ -28,6 +28,9 @@ impl Making {
     /// The first that was begun and not taken yet, with its path.
     pub(super) async fn next(&mut self) -> Result<Option<(String, Vec<u8>)>, PublishError> {
         let Some((path, made)) = self.0.pop_front() else { return Ok(None) };
-        Ok(Some((path, made.await?)))
+        match made.await {
+            Ok(bytes) => Ok(Some((path, bytes))),
+            Err(cause) => Err(PublishError::Document { path, cause }),
+        }
     }
 }
