@@ -300,7 +300,8 @@ fn from_xml(text: &str, hints: &Hints) -> Result<ReadFeed, ReadError> {
     let is_sound = survey.damages.is_empty();
     if is_sound && survey.has_xhtml {
         // It is read here alone, but whether it is sound the parser says.
-        let is_accepted = parse::whole(text, &hints.base).is_some();
+        let parsed = parse::whole(text, &hints.base);
+        let is_accepted = parsed.is_some_and(|parsed| parsed.entries.len() == survey.entries.len());
         return if is_accepted { own_reading(survey, text, hints) } else { salvaged(survey, text, hints) };
     }
     let parsed = if is_sound { parse::strict(text, &hints.base, &mut survey.bodies) } else { None };
