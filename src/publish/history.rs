@@ -159,7 +159,7 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
         lines: &[&Line],
         found: &[Option<Found>],
         group: &[&mut Going<'_>],
-        facts: &Arc<Facts>,
+        facts: &Facts,
         outcome: &mut Outcome,
     ) -> Result<HashMap<usize, Vec<TopicId>>, PublishError> {
         let matcher = Matcher::new(group.iter().map(|going| going.topic));
@@ -284,12 +284,7 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
     }
 
     /// Takes entries that were taken down out of the documents of all generations: the one way in which they change.
-    async fn strike(
-        &self,
-        going: &mut Going<'_>,
-        facts: &Arc<Facts>,
-        outcome: &mut Outcome,
-    ) -> Result<(), PublishError> {
+    async fn strike(&self, going: &mut Going<'_>, facts: &Facts, outcome: &mut Outcome) -> Result<(), PublishError> {
         let new = going.forgotten.values().filter(|takedown| takedown.when > going.history.struck);
         let deleted: Vec<Deleted> = new.map(|takedown| told(takedown, facts)).collect();
         if deleted.is_empty() {
