@@ -55,7 +55,8 @@ pub(super) fn read(text: &str, base: &Url, most: usize) -> Option<JsonFeed> {
     let list = list.or_else(|| loose::list(text).map(|at| at.end..text.len()))?;
     // Brackets that were miscounted leave items behind; a second document is another matter.
     let is_left = |end: usize| !begin(&text[end..]).starts_with('{') && loose::next_item(text, end).is_some();
-    let is_sound = is_listed && end.is_some_and(|end| !is_left(end));
+    let is_only = lists(text, &members).filter(|at| has_object(text, at)).count() <= 1;
+    let is_sound = is_listed && is_only && end.is_some_and(|end| !is_left(end));
     let mut feed = JsonFeed { envelope: around(text, &list, is_sound), ..JsonFeed::default() };
     let end = Some(list.end).filter(|_| is_sound);
     let mut items = Items::of(text, list.start + 1, end);
@@ -207,11 +208,21 @@ pub(super) fn envelope(text: &str) -> Option<Envelope> {
     Some(around(text, list_of_items(text, &members)?, end.is_some()))
 }
 
-/// Where the items are: in the longest list of that name, should there be another.
+/// Where the items are, should there be several lists of that name: in the first that begins with an object, since items
+/// behind its end are found as well; else in the longest.
 fn list_of_items<'m>(text: &str, members: &'m [(&str, Range<usize>)]) -> Option<&'m Range<usize>> {
-    // A list, as one that was written is: a sign of two bytes in its place must not be cut in half.
-    let lists = members.iter().filter(|(key, value)| *key == "items" && text[value.clone()].starts_with('['));
-    lists.map(|(_, at)| at).max_by_key(|at| at.len())
+    let first = lists(text, members).find(|at| has_object(text, at));
+    first.or_else(|| lists(text, members).max_by_key(|at| at.len()))
+}
+
+/// The lists of that name. A sign of two bytes in the place of one must not be cut in half.
+fn lists<'m>(text: &str, members: &'m [(&str, Range<usize>)]) -> impl Iterator<Item = &'m Range<usize>> {
+    let named = members.iter().filter(|(key, _)| *key == "items").map(|(_, at)| at);
+    named.filter(|at| text[at.start..].starts_with('['))
+}
+
+fn has_object(text: &str, list: &Range<usize>) -> bool {
+    begin(&text[list.start + 1..list.end]).starts_with('{')
 }
 
 fn around(text: &str, items: &Range<usize>, is_whole: bool) -> Envelope {

@@ -29,6 +29,9 @@ fn an_empty_list_beside_the_items_hides_none() {
     for text in [
         r#"{"items":[],"items":[{"id":"1"},{"id":"2"}]}"#,
         r#"{"items":[{"id":"1"},{"id":"2"}],"title":"x","items":[]}"#,
+        // Nor does a long one of something else, nor another one of items.
+        r#"{"items":[{"id":"1"},{"id":"2"}],"items":["x",x"items","xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx"]}"#,
+        r#"{"items":[{"id":"1"}],"title":"x","items":[{"id":"2","title":"long"}]}"#,
     ] {
         assert_eq!(ids(&feed(text)), ["1", "2"], "{text}");
         assert!(envelope(text).is_some(), "{text}");
