@@ -72,7 +72,7 @@ pub(super) struct Field<F, C> {
     out: HashSet<FeedId>,
     /// Documents that wait to be kept.
     backlog: Backlog,
-    /// And to be read.
+    /// Bodies that wait to be read.
     bodies: Backlog,
     running: JoinSet<Asked>,
     tasks: HashMap<tokio::task::Id, usize>,
