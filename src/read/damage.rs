@@ -21,8 +21,6 @@ pub enum Damage {
     Packed,
     /// Elements or bases deeper than any feed's.
     Depth,
-    /// More attributes in one tag than any feed has.
-    Attributes,
     /// More entries than wanted.
     Many,
     /// The strict parser refused the document, or lost something of it.
@@ -40,7 +38,6 @@ impl fmt::Display for Damage {
             Self::Reference => "a text holds references that XML does not know",
             Self::Packed => "a text is written in base64",
             Self::Depth => "its elements are nested too deep",
-            Self::Attributes => "a tag has too many attributes",
             Self::Many => "it holds too many entries",
             Self::Refused => "it is not well formed",
         })

@@ -9,7 +9,7 @@ use std::ops::Range;
 use super::damage::Damage;
 use super::element::{ELEMENTS, Element, first_repeat, keep};
 use super::names::{Names, Part, Space, is_around_name, is_entry_name};
-use super::tag::{ATTRIBUTES, Kind, Tag};
+use super::tag::{Kind, Tag};
 use super::tags::Tags;
 
 /// Elements open inside of each other at most before a parser is not trusted with the document.
@@ -161,9 +161,6 @@ impl<'t> Walk<'t> {
             let Some(tag) = self.pending.take().or_else(|| self.tags.next()) else {
                 if self.tags.runaway {
                     self.note(Damage::Unclosed);
-                }
-                if self.tags.attributes > ATTRIBUTES {
-                    self.note(Damage::Attributes);
                 }
                 if !self.root_is_closed {
                     self.note(Damage::CutOff);

@@ -5,10 +5,17 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use feed_rs::model;
 use feed_rs::parser::Builder;
+use memchr::{memchr, memchr_iter, memchr2, memchr3_iter, memmem};
 use url::Url;
 
 use super::bodies::{Bodies, Marks};
 use super::{RawEntry, RawLink, RawMeta, RawText, ReadFeed};
+
+/// A document up to this size (bytes) costs little, whatever its tags hold.
+const SMALL: usize = 128 * 1024;
+
+/// More attributes than any tag of a feed has.
+const ATTRIBUTES: usize = 256;
 
 thread_local! {
     static READING: Cell<bool> = const { Cell::new(false) };
@@ -40,6 +47,9 @@ pub(super) fn whole(text: &str, base: &Url) -> Option<ReadFeed> {
 }
 
 fn parsed(text: &str, base: &Url) -> Option<model::Feed> {
+    if text.len() > SMALL && is_crowded(text.as_bytes()) {
+        return None;
+    }
     // A parser is good for one document: after an error inside an entry the next use panics.
     let parser = Builder::new()
         .base_uri(Some(base.as_str()))
@@ -53,6 +63,48 @@ fn parsed(text: &str, base: &Url) -> Option<model::Feed> {
     let parsed = catch_unwind(AssertUnwindSafe(|| parser.parse(text.as_bytes())));
     READING.set(false);
     parsed.ok()?.ok()
+}
+
+/// True where a tag has so many attributes that comparing each with each costs more than the document, or where that cannot
+/// be said. Tags are found as the parser finds them: a quote anywhere in one hides a `>`.
+fn is_crowded(text: &[u8]) -> bool {
+    let mut at = 0;
+    while let Some(from) = memchr(b'<', &text[at..]).map(|found| at + found) {
+        let rest = &text[from..];
+        let behind = |start: usize, end: &[u8]| Some(start + memmem::find(rest.get(start..)?, end)? + end.len());
+        let length = match rest {
+            [b'<', b'!', b'-', b'-', ..] => behind(4, b"-->"),
+            [b'<', b'!', b'[', ..] => behind(9, b"]]>"),
+            // One with declarations, or with a `>` in quotes, is no feed's of that size.
+            [b'<', b'!', ..] => tag_length(rest).filter(|end| memchr2(b'>', b'[', rest) == Some(*end - 1)),
+            [b'<', b'?', ..] => behind(2, b"?>"),
+            _ => tag_length(rest).filter(|end| !has_many_attributes(&rest[..*end])),
+        };
+        let Some(length) = length else { return true };
+        at = from + length;
+    }
+    false
+}
+
+fn tag_length(rest: &[u8]) -> Option<usize> {
+    let mut quote = None;
+    let end = memchr3_iter(b'>', b'"', b'\'', rest).find(|at| match (quote, rest[*at]) {
+        (None, b'>') => true,
+        (None, byte) => {
+            quote = Some(byte);
+            false
+        }
+        (Some(open), byte) => {
+            quote = quote.filter(|_| byte != open);
+            false
+        }
+    });
+    Some(end? + 1)
+}
+
+/// A long tag may have a picture in it; it is the attributes that are counted.
+fn has_many_attributes(tag: &[u8]) -> bool {
+    tag.len() > 1024 && memchr_iter(b'=', tag).count() > ATTRIBUTES
 }
 
 fn from_feed(feed: model::Feed, marks: &mut Marks<'_, '_>) -> ReadFeed {

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::ops::Range;
 
 /// Attributes looked at per tag; hostile tags carry 200,000 of them.
-pub(super) const ATTRIBUTES: usize = 256;
+const ATTRIBUTES: usize = 256;
 
 /// What a tag does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

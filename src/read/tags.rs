@@ -21,8 +21,6 @@ const DOCTYPE: usize = 16 * 1024;
 
 /// Bytes of `<![CDATA[`.
 pub(super) const SECTION: usize = 9;
-/// A tag up to this length (bytes) has few enough attributes, whatever they are.
-const GLANCE: usize = 1024;
 
 static SECTION_START: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"<![CDATA["));
 static SECTION_END: LazyLock<Finder<'static>> = LazyLock::new(|| Finder::new(b"]]>"));
@@ -36,8 +34,6 @@ pub(super) struct Tags<'t> {
     doctype: Option<Range<usize>>,
     /// True once a comment or CDATA section was met that its author forgot to end.
     pub runaway: bool,
-    /// The most attributes that a long start tag had so far: parsers compare each with each.
-    pub attributes: usize,
     /// True behind the first start tag: no DOCTYPE comes any more.
     is_inside: bool,
     /// A DOCTYPE that never ends is not looked at again.
@@ -75,7 +71,6 @@ impl<'t> Tags<'t> {
             at: 0,
             doctype: None,
             runaway: false,
-            attributes: 0,
             is_inside: false,
             is_endless: false,
             comments: none,
@@ -305,27 +300,17 @@ impl<'t> Tags<'t> {
         let split =
             inside.bytes().position(|b| b.is_ascii_whitespace() || b"\"'=".contains(&b)).unwrap_or(inside.len());
         let (name, attributes) = inside.split_at(split);
-        self.attributes = self.attributes.max(attributes_of(attributes));
         Some(Tag { kind, at: from..end + 1, name, local: local_of(name), attributes })
     }
-}
-
-/// How many attributes there are at most; none of a short tag's count. A long one may have a picture in it.
-fn attributes_of(written: &str) -> usize {
-    if written.len() > GLANCE { memchr::memchr_iter(b'=', written.as_bytes()).count() } else { 0 }
 }
 
 /// How deep markup is in which every start has its end; `None` where that cannot be said at a glance,
 /// or where an entry or another element of this name is in it.
 fn sound_depth(markup: &[u8], name: &str) -> Option<usize> {
-    let (mut open, mut deepest, mut last) = (0_usize, 0, 0);
+    let (mut open, mut deepest) = (0_usize, 0);
     let mut is_start = false;
     for next in memchr::memchr2_iter(b'<', b'>', markup) {
         if markup[next] == b'>' {
-            // Its attributes are looked at.
-            if is_start && next - last > GLANCE {
-                return None;
-            }
             open -= usize::from(is_start && markup[next - 1] == b'/');
             is_start = false;
             continue;
@@ -335,7 +320,7 @@ fn sound_depth(markup: &[u8], name: &str) -> Option<usize> {
         if !written.first()?.is_ascii_alphabetic() || is_hard(written, name) {
             return None;
         }
-        (is_start, last) = (!closes, next);
+        is_start = !closes;
         open = if closes { open.checked_sub(1)? } else { open + 1 };
         deepest = deepest.max(open);
     }
