@@ -34,3 +34,35 @@ impl Making {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use super::*;
+
+    #[tokio::test]
+    async fn documents_come_in_order_and_one_that_fails_is_named() {
+        let mut making = Making::default();
+        making.begin("slow".to_owned(), || {
+            std::thread::sleep(Duration::from_millis(50));
+            b"1".to_vec()
+        });
+        making.begin("fast".to_owned(), || b"2".to_vec());
+        making.begin("broken".to_owned(), || std::panic::panic_any("no such thing"));
+        assert!(!making.is_full());
+        making.begin("last".to_owned(), || b"4".to_vec());
+        assert!(making.is_full());
+        let mut came = Vec::new();
+        for _ in 0..4 {
+            came.push(match making.next().await {
+                Ok(Some((path, bytes))) => format!("{path} {}", String::from_utf8_lossy(&bytes)),
+                Ok(None) => "nothing".to_owned(),
+                Err(error) => error.to_string(),
+            });
+        }
+        assert_eq!((&came[0][..], &came[1][..], &came[3][..]), ("slow 1", "fast 2", "last 4"));
+        assert!(came[2].starts_with("`broken` cannot be made: ") && came[2].contains("no such thing"), "{}", came[2]);
+        assert!(matches!(making.next().await, Ok(None)));
+    }
+}
