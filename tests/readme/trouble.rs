@@ -14,7 +14,7 @@ use crate::house::files;
 const PAGE: &str = "docs/troubleshooting.md";
 
 /// Sentences that no scene brings, with what they would take.
-const ONLY_IN_SOURCE: [&str; 14] = [
+const ONLY_IN_SOURCE: [&str; 15] = [
     // A name server; a test leaves the machine for nothing.
     "`…` has no address: …; is the name still right, and does name resolution work here?",
     // A server that takes no connection.
@@ -32,6 +32,8 @@ const ONLY_IN_SOURCE: [&str; 14] = [
     "failed: …; look at its address in a browser, and mend its `url` or set `enabled: false`",
     // A store that breaks while it is used.
     "`…` is damaged: …; the next run makes it anew from the archive",
+    // A defect that nobody knows of.
+    "`…` cannot be made: …; it is tried again at the next run",
     // A disk that is full, a clock that is set.
     "nothing can be kept at the moment; next try in … s",
     "the clock of this machine was set by … s; every feed got its next time anew",
