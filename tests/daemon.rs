@@ -444,6 +444,8 @@ fn trouble_with_the_archive_passes_and_the_daemon_goes_on() {
     ));
     let daemon = Daemon::start(&house);
     daemon.polled("a", "polled");
+    // Publishing follows a poll, and would not happen while nothing can be kept.
+    daemon.get_with("/t/atom.xml", "<title>T1</title>");
     // No new month can be begun: its folder's place is taken.
     let raw = house.path("data/archive/_raw");
     std::fs::rename(&raw, house.path("raw")).expect("aside");
