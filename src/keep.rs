@@ -142,7 +142,7 @@ pub fn remember(written: Written, line: &Line) -> Remember {
         seen: line.seen,
         guid: identity.guid_fingerprint(),
         link: identity.link_fingerprint(),
-        revisions: 0,
+        revisions: line.rev.unwrap_or_default(),
         revised: None,
         id,
         rule,

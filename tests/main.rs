@@ -10,6 +10,7 @@ mod broken;
 mod corpus;
 mod daemon;
 mod damage;
+mod edited;
 mod fetch;
 mod floors;
 mod formats;

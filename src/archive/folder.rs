@@ -73,8 +73,9 @@ impl FolderArchive {
         match self.disk.length(file) {
             Ok(None | Some(0)) => true,
             Ok(Some(length)) if is_ours => {
-                let from = length.saturating_sub(post::TAIL.len() as u64);
-                self.disk.read(file, from).is_ok_and(|tail| !post::is_whole(&tail))
+                let is_cut = |from| self.disk.read(file, from).is_ok_and(|bytes| !post::is_whole(&bytes));
+                // The end alone tells it of a post that nobody edited.
+                is_cut(length.saturating_sub(post::TAIL.len() as u64)) && is_cut(0)
             }
             _ => false,
         }

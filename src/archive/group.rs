@@ -126,18 +126,34 @@ impl FolderArchive {
                 if let Some(number) = number {
                     let file = self.root.join(path.as_str());
                     let former = self.disk.read(&file, 0).map_err(|e| unread(&file, e))?;
-                    let number = self.free_number(kept.post.key, *number, &former)?;
-                    let copy = self.root.join(revision_path(kept.post.key, number));
-                    self.write_temporary(&copy, &former, pending)?;
-                    line.rev = Some(number);
+                    line.rev = Some(self.keep_former(kept.post.key, *number, &former, pending)?);
                 }
                 path.clone()
             }
-            None => self.free_path(&kept.post, taken)?,
+            None => {
+                let (path, former) = self.free_path(&kept.post, taken)?;
+                if let Some(former) = former {
+                    line.rev = Some(self.keep_former(kept.post.key, 1, &former, pending)?);
+                }
+                path
+            }
         };
         let text = post::to_text(&kept.post);
         self.write_temporary(&self.root.join(path.as_str()), text.as_bytes(), pending)?;
         Ok(Line { path: Some(path.to_string()), sha256: Some(sha256_hex(text.as_bytes())), ..line })
+    }
+
+    /// Copies what a post is about to replace to the former versions; says under which number.
+    fn keep_former(
+        &self,
+        key: EntryKey,
+        from: u32,
+        former: &[u8],
+        pending: &mut Vec<Pending>,
+    ) -> Result<u32, ArchiveError> {
+        let number = self.free_number(key, from, former)?;
+        self.write_temporary(&self.root.join(revision_path(key, number)), former, pending)?;
+        Ok(number)
     }
 
     /// The number under which a former version is kept: another version's file stays, whatever was
@@ -181,28 +197,30 @@ impl FolderArchive {
         Ok(Line { path: Some(path.to_string()), sha256: Some(sha256), ..adopted.line })
     }
 
-    /// The shortest name that is free, or already this entry's.
-    fn free_path(&self, post: &Post, taken: &mut HashSet<PostPath>) -> Result<PostPath, ArchiveError> {
+    /// The shortest name that is free, or already this entry's; and what lies there, unless that is nothing, cut short, or
+    /// the very same.
+    fn free_path(
+        &self,
+        post: &Post,
+        taken: &mut HashSet<PostPath>,
+    ) -> Result<(PostPath, Option<Vec<u8>>), ArchiveError> {
         for digits in [8, 16, 64] {
             let Some(path) = post::path(post, self.layout, digits) else { break };
-            if !self.is_free_for(&path, post)? {
+            let file = self.root.join(path.as_str());
+            let former = match self.disk.read(&file, 0) {
+                Err(e) if e.kind() == io::ErrorKind::NotFound => None,
+                Err(e) => return Err(failed(&file, "written", e)),
+                Ok(bytes) => Some(bytes).filter(|bytes| post::is_whole(bytes)),
+            };
+            if former.as_ref().is_some_and(|bytes| key_of_post(&path, bytes) != Some(post.key)) {
                 continue;
             }
             // Another post of the group may be about to take it.
             if taken.insert(path.clone()) {
-                return Ok(path);
+                return Ok((path, former.filter(|bytes| bytes != post::to_text(post).as_bytes())));
             }
         }
         Err(ArchiveError::NoName(post.key))
-    }
-
-    fn is_free_for(&self, path: &PostPath, post: &Post) -> Result<bool, ArchiveError> {
-        let file = self.root.join(path.as_str());
-        match self.disk.read(&file, 0) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(true),
-            Err(e) => Err(failed(&file, "written", e)),
-            Ok(bytes) => Ok(key_of_post(&bytes) == Some(post.key) || !post::is_whole(&bytes)),
-        }
     }
 
     fn write_temporary(&self, last: &Path, bytes: &[u8], pending: &mut Vec<Pending>) -> Result<(), ArchiveError> {
@@ -286,6 +304,6 @@ fn numbered(path: &PostPath, number: u32) -> Option<PostPath> {
     PostPath::parse(&format!("{stem}-{number}{dot}{ending}"))
 }
 
-fn key_of_post(bytes: &[u8]) -> Option<EntryKey> {
-    post::from_text(std::str::from_utf8(bytes).ok()?).ok().map(|post| post.key)
+fn key_of_post(path: &PostPath, bytes: &[u8]) -> Option<EntryKey> {
+    post::read(path.as_str(), bytes).ok().map(|post| post.key)
 }

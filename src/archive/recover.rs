@@ -98,7 +98,7 @@ impl FolderArchive {
                 done.lost.push(line);
                 continue;
             }
-            if let (Op::Revise, Some(number)) = (line.op, line.rev) {
+            if let Some(number) = line.rev {
                 let copy = self.root.join(revision_path(line.key, number));
                 if self.exists(&temporary(&copy))? {
                     self.put_in_place(&copy)?;

@@ -66,12 +66,18 @@ fn split(text: &str) -> Option<(&str, &str)> {
     Some((&front[..=end], &front[end + "\n---\n".len()..]))
 }
 
-/// What stands between the `<div>` and `</div>` lines of the writer.
+/// What stands between the `<div>` and `</div>` lines of the writer; what somebody noted below them is not the entry's.
 fn body(rest: &str) -> &str {
     let start = memchr::memmem::find(rest.as_bytes(), b"\n<div>\n").map_or(0, |at| at + "\n<div>\n".len());
     let inner = &rest[start..];
-    let inner = inner.strip_suffix('\n').unwrap_or(inner);
-    inner.strip_suffix("</div>").map_or(inner, |inner| inner.strip_suffix('\n').unwrap_or(inner))
+    if let Some(inner) = inner.strip_suffix(super::TAIL) {
+        return inner;
+    }
+    let is_end = |at: &usize| inner[at + "\n</div>".len()..].lines().next().is_none_or(|line| line.trim().is_empty());
+    match memchr::memmem::rfind_iter(inner.as_bytes(), b"\n</div>").find(is_end) {
+        Some(end) => &inner[..end],
+        None => inner.strip_suffix('\n').unwrap_or(inner),
+    }
 }
 
 fn string(front: &Mapping, key: &str) -> Option<String> {

@@ -11,9 +11,31 @@ use crate::model::Post;
 /// How every post file of ours ends; the body has no line breaks.
 pub const TAIL: &str = "\n</div>\n";
 
-/// True when bytes of a post of ours, or its end, were not cut short.
+/// True when the bytes of a post of ours were not cut short by a crash. Whoever edits a post may end it in another way.
 pub fn is_whole(bytes: &[u8]) -> bool {
-    bytes.ends_with(TAIL.as_bytes())
+    bytes.ends_with(TAIL.as_bytes()) || is_edited(bytes)
+}
+
+/// Nobody types NUL, and what is cut short has no `</div>` after its `<div>`, or ends within the heading.
+fn is_edited(bytes: &[u8]) -> bool {
+    let text = String::from_utf8_lossy(bytes);
+    let has_line = |wanted: &str| text.lines().any(|line| line.trim_end() == wanted);
+    if text.contains('\0') || text.trim().is_empty() {
+        return false;
+    }
+    if has_line("</div>") || has_line("<div>") {
+        return has_line("</div>");
+    }
+    let text = text.trim_start_matches('\u{FEFF}');
+    let rest = match text.strip_prefix("---") {
+        Some(front) => front.split_once("\n---").map(|(_, rest)| rest.trim()),
+        None => Some(text),
+    };
+    let begins = |text: &str, with: &str| text.starts_with(with) || with.starts_with(text);
+    rest.is_some_and(|rest| match rest.split_once("\n------") {
+        Some((_, body)) => !begins(body.trim(), "<div>"),
+        None => !begins(rest, "<!--") && !begins(rest, "---"),
+    })
 }
 
 /// The text of a post file.
@@ -187,6 +209,28 @@ fn markdown_address(from: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_is_cut_short_is_told_from_what_was_edited() {
+        let whole = "---\ntitle: x\n---\n<!--0-->\n[x](https://example.org/)\n------\n\n<div>\n<p>x</p>\n</div>\n";
+        assert!(is_whole(whole.as_bytes()));
+        for length in 0..whole.len() - "\n".len() {
+            assert!(!is_whole(&whole.as_bytes()[..length]), "{:?}", &whole[..length]);
+            let mut zeros = whole.as_bytes()[..length].to_vec();
+            zeros.resize(whole.len(), 0);
+            assert!(!is_whole(&zeros), "{:?} and zeros", &whole[..length]);
+        }
+        for edited in [
+            whole.trim_end().to_owned(),
+            whole.replace('\n', "\r\n"),
+            format!("{whole}\nA note.\n"),
+            whole.replace("<div>\n", "").replace("</div>\n", ""),
+            "---\ntitle: x\n---\nWritten anew.\n".to_owned(),
+            "No front matter any more.\n".to_owned(),
+        ] {
+            assert!(is_whole(edited.as_bytes()), "{edited:?}");
+        }
+    }
 
     #[test]
     fn strings_are_bare_only_where_both_dialects_agree() {
