@@ -69,7 +69,7 @@ pub fn entries(entries: Vec<Entry>, ids: Vec<Identity>, known: &[Known], revisio
     for (place, (((entry, identity), known), decision)) in found.enumerate() {
         let Decision { key, rule, known: former, repeats } = decision;
         match former {
-            _ if repeats || known.forgotten => plan.duplicates += 1,
+            _ if repeats || known.forgotten || known.taken_down.contains(&key) => plan.duplicates += 1,
             None => {
                 let free = known.published.is_none_or(|holder| holder == key);
                 let id = identity.usable_id().filter(|_| free).map(str::to_owned);

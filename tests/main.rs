@@ -13,6 +13,7 @@ mod damage;
 mod edited;
 mod fetch;
 mod floors;
+mod forgotten;
 mod formats;
 mod full;
 mod histories;

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard};
 
 use feedmill::history::History;
-use feedmill::identity::{Alias, Identity, Known};
+use feedmill::identity::{Alias, Identity, Known, Tombstone};
 use feedmill::index::{Committed, FeedState, Index, IndexError, Takedown};
 use feedmill::model::{EntryKey, FeedId, Fingerprint, Found, LedgerPosition, Record, Timestamp, TopicId};
 
@@ -18,7 +18,8 @@ pub struct Memory {
     pub order: BTreeMap<Fingerprint, BTreeSet<(Reverse<Timestamp>, EntryKey)>>,
     pub complete: BTreeSet<Fingerprint>,
     /// Keys and marks of forgotten entries.
-    pub forgotten: BTreeSet<Vec<u8>>,
+    pub forgotten: BTreeMap<Vec<u8>, EntryKey>,
+    pub traces: BTreeMap<EntryKey, Record>,
     /// Forgotten entries, the latest first; their marks are above.
     pub takedowns: BTreeMap<(Reverse<Timestamp>, EntryKey), Takedown>,
     pub ledger: LedgerPosition,
@@ -61,24 +62,27 @@ impl Memory {
     }
 
     fn known(&self, id: &Identity) -> Known {
-        Known {
+        let mut known = Known {
             guid: self.by_alias(id.guid_alias()),
             url: id.plain.and_then(|key| self.found(key)).or_else(|| self.by_alias(id.url_alias())),
             pair: self.by_alias(id.pair_alias()),
             text: self.by_alias(id.text_alias()),
             discriminated: self.found(id.discriminated),
-            forgotten: self.is_forgotten(id),
+            forgotten: false,
+            taken_down: Vec::new(),
             published: id
                 .usable_id()
                 .and_then(|guid| self.aliases.get(&Alias::Published(guid.to_owned()).fingerprint()).copied()),
-        }
+        };
+        let under = |mark: &[u8]| Ok::<_, std::convert::Infallible>(self.tombstone(mark));
+        known.add_forgotten(id, under).expect("in memory");
+        known
     }
 
-    fn is_forgotten(&self, id: &Identity) -> bool {
-        let keys = [id.plain, Some(id.discriminated)].into_iter().flatten().map(|key| key.bytes().to_vec());
-        let aliases = [id.guid_alias(), id.url_alias(), id.pair_alias(), id.text_alias()];
-        let marks = aliases.into_iter().flatten().map(|alias| alias.fingerprint().bytes().to_vec());
-        keys.chain(marks).any(|mark| self.forgotten.contains(&mark))
+    fn tombstone(&self, mark: &[u8]) -> Option<Tombstone> {
+        let key = *self.forgotten.get(mark)?;
+        let entry = |record: &Record| Tombstone::Entry(Box::new(Found { key, record: record.clone() }));
+        Some(self.traces.get(&key).map_or(Tombstone::Bare, entry))
     }
 
     pub fn commit(&mut self, committed: Committed, until: Until) {
@@ -125,9 +129,11 @@ impl Memory {
 
     pub fn forget(&mut self, takedown: &Takedown) {
         let key = &takedown.key;
-        self.forgotten.insert(key.bytes().to_vec());
-        self.forgotten.extend(takedown.marks.iter().map(|mark| mark.bytes().to_vec()));
-        let told = Takedown { marks: Vec::new(), ..takedown.clone() };
+        self.forgotten.insert(key.bytes().to_vec(), *key);
+        self.forgotten.extend(takedown.marks.iter().map(|mark| (mark.bytes().to_vec(), *key)));
+        self.traces.remove(key);
+        self.traces.extend(takedown.trace.clone().map(|trace| (*key, trace)));
+        let told = Takedown { marks: Vec::new(), trace: None, ..takedown.clone() };
         self.takedowns.insert((Reverse(takedown.when), *key), told);
         for members in self.order.values_mut() {
             members.retain(|(_, member)| member != key);

@@ -1,6 +1,6 @@
 //! One JSON object a line: what was written, when, and by which rule.
 
-use crate::model::{EntryKey, FeedMeta, FeedSource, Timestamp};
+use crate::model::{EntryKey, FeedMeta, FeedSource, Fingerprint, Record, Timestamp};
 
 /// What a ledger line tells.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -64,9 +64,43 @@ pub struct Line {
     /// What a forgotten entry would be recognised by, as hashes that tell nothing else.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub marks: Vec<String>,
+    /// By what another entry is told from a forgotten one, as hashes, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub trace: Option<Trace>,
     /// Version of the canonicaliser that made the key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub canon: Option<u32>,
+}
+
+/// What the rules of identity need of an entry, as 32 hex digits each, and the moment that it claimed.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub struct Trace {
+    /// Of the title.
+    pub title: String,
+    /// Of the text.
+    pub text: String,
+    /// Of the guid it last came with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub guid: Option<String>,
+    /// Of the address it last came with.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
+    /// RFC 3339, milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub claimed: Option<String>,
+}
+
+impl Trace {
+    /// Of what the index remembers.
+    pub fn of(record: &Record) -> Self {
+        Self {
+            title: record.title.hex(),
+            text: record.text.hex(),
+            guid: record.guid.as_ref().map(Fingerprint::hex),
+            link: record.link.as_ref().map(Fingerprint::hex),
+            claimed: record.claimed.map(Timestamp::rfc3339_millis),
+        }
+    }
 }
 
 impl Line {
@@ -87,6 +121,7 @@ impl Line {
             reason: None,
             topics: Vec::new(),
             marks: Vec::new(),
+            trace: None,
             canon: None,
         }
     }

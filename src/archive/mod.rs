@@ -14,7 +14,7 @@ use std::path::PathBuf;
 
 pub use folder::FolderArchive;
 pub(crate) use folder::sha256_hex;
-pub use ledger::{FeedLine, FeedOp, Line, Op, SourceLine};
+pub use ledger::{FeedLine, FeedOp, Line, Op, SourceLine, Trace};
 pub use raw::{RawAnswer, RawFragment, RawPoll};
 
 use crate::model::{EntryKey, LedgerPosition, Post, PostPath, Timestamp};

@@ -10,7 +10,7 @@ use unicode_normalization::UnicodeNormalization;
 use url::Url;
 
 pub use canonical::{VERSION, canonical_url};
-pub use rules::{Decision, Decisions, Known, decide};
+pub use rules::{Decision, Decisions, Known, Tombstone, decide};
 
 use crate::model::{CanonicalUrl, Dedup, Entry, EntryKey, FeedId, Fingerprint, Timestamp};
 

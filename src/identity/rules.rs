@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeSet, HashMap};
 
-use super::Identity;
+use super::{Alias, Identity};
 use crate::model::{Dedup, EntryKey, Fingerprint, Found, Record};
 
 /// What the index knows under each thing an entry can be recognised by.
@@ -18,16 +18,28 @@ pub struct Known {
     pub text: Option<Found>,
     /// Under the key with discriminator.
     pub discriminated: Option<Found>,
-    /// A forgotten entry is recognised by one of these ways.
+    /// A forgotten entry, of which nothing else is known, is recognised by one of these ways.
     pub forgotten: bool,
+    /// Those among the found ones that were forgotten: only what the rules need is known of them.
+    pub taken_down: Vec<EntryKey>,
     /// Who is published under the entry's guid.
     pub published: Option<EntryKey>,
 }
 
+/// What is left of a forgotten entry under something that it was recognised by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Tombstone {
+    /// What the rules need to tell another entry from it.
+    Entry(Box<Found>),
+    /// Nothing: whatever shares the mark is it.
+    Bare,
+}
+
 impl Known {
-    /// Every record that was found.
+    /// Every record that was found and is not of a forgotten entry.
     pub fn found(&self) -> impl Iterator<Item = &Found> {
-        [&self.guid, &self.url, &self.pair, &self.text, &self.discriminated].into_iter().flatten()
+        let found = [&self.guid, &self.url, &self.pair, &self.text, &self.discriminated].into_iter().flatten();
+        found.filter(|found| !self.taken_down.contains(&found.key))
     }
 
     /// Drops the records of posts that are gone.
@@ -35,6 +47,43 @@ impl Known {
         for found in [&mut self.guid, &mut self.url, &mut self.pair, &mut self.text, &mut self.discriminated] {
             found.take_if(|found| gone.contains(&found.record.path));
         }
+    }
+
+    /// Adds forgotten entries where no other one is known: the same rules tell whether an entry is one of them. `under`
+    /// looks a key or the fingerprint of an alias up.
+    pub fn add_forgotten<E>(
+        &mut self,
+        id: &Identity,
+        under: impl Fn(&[u8]) -> Result<Option<Tombstone>, E>,
+    ) -> Result<(), E> {
+        let mark = |alias: Option<Alias>| alias.map(|alias| alias.fingerprint().bytes().to_vec());
+        let key = |key: Option<EntryKey>| key.map(|key| key.bytes().to_vec());
+        let ways = [
+            (&mut self.guid, [mark(id.guid_alias()), None]),
+            (&mut self.url, [key(id.plain), mark(id.url_alias())]),
+            (&mut self.pair, [mark(id.pair_alias()), None]),
+            (&mut self.text, [mark(id.text_alias()), None]),
+            (&mut self.discriminated, [key(Some(id.discriminated)), None]),
+        ];
+        for (found, marks) in ways {
+            for mark in marks.into_iter().flatten() {
+                match under(&mark)? {
+                    Some(Tombstone::Entry(entry)) if found.is_none() => {
+                        self.taken_down.push(entry.key);
+                        *found = Some(*entry);
+                    }
+                    Some(Tombstone::Bare) => self.forgotten = true,
+                    _ => {}
+                }
+            }
+        }
+        if let (None, Some(id)) = (self.published, id.usable_id()) {
+            let mark = Alias::Published(id.to_owned()).fingerprint();
+            if let Some(Tombstone::Entry(entry)) = under(mark.bytes())? {
+                self.published = Some(entry.key);
+            }
+        }
+        Ok(())
     }
 }
 
@@ -192,7 +241,9 @@ fn by_url<'a, 'd>(
         // Another entry of this document is the known one already.
         return (other.title == entry.title && other.text == entry.text).then_some((found, 4));
     }
-    let reused = same_feed && guids_differ(entry, record) && entry.title != record.title && !same_text;
+    // Whoever has an article taken down may see it come again in other words; of the same moment it is the same one.
+    let is_gone = known.taken_down.contains(&found.key) && same_claim(entry, record);
+    let reused = same_feed && guids_differ(entry, record) && entry.title != record.title && !same_text && !is_gone;
     if entry.link_is_shared {
         // Several entries of this document have the link: it says little here.
         return (same_text || (same_feed && same_claim(entry, record) && !reused)).then_some((found, 4));

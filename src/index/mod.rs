@@ -70,6 +70,8 @@ pub struct Takedown {
     pub topics: Vec<TopicId>,
     /// Fingerprints of the aliases it would be recognised by.
     pub marks: Vec<Fingerprint>,
+    /// What the rules of identity need to tell another entry from it; without it whatever shares a mark is it.
+    pub trace: Option<Record>,
 }
 
 /// One poll's worth of memory.
@@ -97,7 +99,7 @@ pub trait Index: Send + Sync {
     /// Forgets an entry: its record goes, and whatever it would be recognised by (its key and its
     /// marks) says so from now on. All published files are stale.
     fn forget(&self, takedown: Takedown) -> impl Future<Output = Result<(), IndexError>> + Send;
-    /// The latest entries that were taken down out of a topic, newest first; their marks are left out.
+    /// The latest entries that were taken down out of a topic, newest first; their marks and traces are left out.
     fn taken_down(
         &self,
         topic: &TopicId,

@@ -2,7 +2,7 @@
 
 use url::Url;
 
-use crate::archive::{Archive, ArchiveError, Line, Op};
+use crate::archive::{Archive, ArchiveError, Line, Op, Trace};
 use crate::config::Config;
 use crate::identity::{self, Alias, canonical_url};
 use crate::index::{Index, IndexError};
@@ -85,6 +85,7 @@ pub async fn entry<I: Index, A: Archive>(
         id: found.record.id.clone(),
         topics: post.as_ref().map(|post| topics(&found, post, config)).unwrap_or_default(),
         marks: marks.iter().map(Fingerprint::hex).collect(),
+        trace: Some(Trace::of(&found.record)),
         ..Line::new(Op::Forget, now, found.key)
     };
     archive.forget(line.clone()).await?;
@@ -102,7 +103,7 @@ fn topics(found: &Found, post: &Post, config: &Config) -> Vec<String> {
 
 /// Fingerprints of everything that leads to the entry.
 fn marks(found: &Found, post: Option<&Post>, lines: &[Line]) -> Vec<Fingerprint> {
-    let mut aliases = Vec::new();
+    let mut aliases: Vec<Alias> = found.record.id.clone().map(Alias::Published).into_iter().collect();
     for line in lines.iter().filter(|line| line.key == found.key) {
         aliases.extend(ingest::named(line));
     }

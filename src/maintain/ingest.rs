@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use futures_util::future::try_join;
 
-use crate::archive::{Archive, ArchiveError, Line, Op};
+use crate::archive::{Archive, ArchiveError, Line, Op, Trace};
 use crate::config::Config;
 use crate::identity::{self, Alias};
 use crate::index::{Committed, Index, IndexError, Remember, Takedown};
@@ -252,7 +252,29 @@ pub(super) fn takedown(line: &Line) -> Takedown {
         id: line.id.clone(),
         topics: line.topics.iter().filter_map(|topic| TopicId::parse(topic)).collect(),
         marks: line.marks.iter().filter_map(|mark| Fingerprint::from_hex(mark)).collect(),
+        trace: line.trace.as_ref().and_then(|trace| traced(line, trace)),
     }
+}
+
+/// The record of a forgotten entry, as far as the rules of identity need one.
+fn traced(line: &Line, trace: &Trace) -> Option<Record> {
+    let print = |hex: &Option<String>| hex.as_deref().and_then(Fingerprint::from_hex);
+    Some(Record {
+        path: String::new(),
+        feed: line.feed.as_deref().and_then(FeedId::parse),
+        also: Vec::new(),
+        title: Fingerprint::from_hex(&trace.title)?,
+        text: Fingerprint::from_hex(&trace.text)?,
+        claimed: trace.claimed.as_deref().and_then(Timestamp::parse_rfc3339),
+        date: line.seen,
+        seen: line.seen,
+        guid: print(&trace.guid),
+        link: print(&trace.link),
+        revisions: 0,
+        revised: None,
+        id: None,
+        rule: 6,
+    })
 }
 
 /// The aliases that a line names.

@@ -10,7 +10,7 @@ use sled::{Db, Tree};
 use super::mark::{self, Mark};
 use super::store::{self, broken, damaged};
 use super::stored::{self, Meta, PLACE, VERSION, decode, encode, is_within, key_of_place, place};
-use crate::identity::{Alias, Identity, Known};
+use crate::identity::{Alias, Identity, Known, Tombstone};
 use crate::index::{Committed, IndexError, Remember, Takedown};
 use crate::model::{EntryKey, Fingerprint, Found, LedgerPosition, Record, Timestamp, TopicId};
 
@@ -120,46 +120,55 @@ impl Entries {
             Some(found) => Some(found),
             None => self.by_alias(id.url_alias())?,
         };
-        Ok(Known {
+        let mut known = Known {
             guid: self.by_alias(id.guid_alias())?,
             url,
             pair: self.by_alias(id.pair_alias())?,
             text: self.by_alias(id.text_alias())?,
             discriminated: by_key(Some(id.discriminated))?,
-            forgotten: self.is_forgotten(id)?,
+            forgotten: false,
+            taken_down: Vec::new(),
             published: match id.usable_id() {
                 Some(guid) => self.alias(&Alias::Published(guid.to_owned()))?,
                 None => None,
             },
-        })
+        };
+        if self.meta().forgotten > 0 {
+            known.add_forgotten(id, |mark| self.tombstone(mark))?;
+        }
+        Ok(known)
     }
 
-    /// True when an entry that was forgotten would be recognised as this one.
-    fn is_forgotten(&self, id: &Identity) -> Result<bool, IndexError> {
-        let forgotten = &self.trees.forgotten;
-        if self.meta().forgotten == 0 {
-            return Ok(false);
-        }
-        let keys = [id.plain, Some(id.discriminated)].into_iter().flatten().map(|key| key.bytes().to_vec());
-        let aliases = [id.guid_alias(), id.url_alias(), id.pair_alias(), id.text_alias()];
-        let marks = aliases.into_iter().flatten().map(|alias| alias.fingerprint().bytes().to_vec());
-        for mark in keys.chain(marks) {
-            if forgotten.contains_key(mark).map_err(|e| self.unread(&e))? {
-                return Ok(true);
+    /// What is left of a forgotten entry under its key, or under the fingerprint of an alias.
+    fn tombstone(&self, mark: &[u8]) -> Result<Option<Tombstone>, IndexError> {
+        let row = |mark: &[u8]| self.trees.forgotten.get(mark).map_err(|e| self.unread(&e));
+        let Some(value) = row(mark)? else { return Ok(None) };
+        let (key, trace) = match EntryKey::from_bytes(mark) {
+            Some(key) => (key, Some(value)),
+            None => match EntryKey::from_bytes(&value) {
+                Some(key) => (key, row(&value)?),
+                None => return Ok(Some(Tombstone::Bare)),
+            },
+        };
+        match trace {
+            Some(trace) if *trace != [VERSION] => {
+                Ok(Some(Tombstone::Entry(Box::new(Found { key, record: self.decode(&trace)? }))))
             }
+            _ => Ok(Some(Tombstone::Bare)),
         }
-        Ok(false)
     }
 
     /// Forgets an entry: its key and its marks say so from now on.
     pub(super) fn forget(&self, takedown: &Takedown) -> Result<(), IndexError> {
         let key = takedown.key;
         let mut meta = self.meta();
-        let (row, value) = stored::takedown_row(takedown).map_err(|e| store::refused(&self.path, "written", e))?;
+        let refused = |e: String| store::refused(&self.path, "written", e);
+        let (row, value) = stored::takedown_row(takedown).map_err(refused)?;
         self.trees.takedowns.insert(row, value).map_err(|e| self.unwritten(&e))?;
-        let marks = takedown.marks.iter().map(|mark| mark.bytes().to_vec());
-        for mark in std::iter::once(key.bytes().to_vec()).chain(marks) {
-            put(&self.trees.forgotten, mark, &[VERSION], &mut meta.forgotten).map_err(|e| self.unwritten(&e))?;
+        let trace = takedown.trace.as_ref().map_or_else(|| Ok(vec![VERSION]), encode).map_err(refused)?;
+        let marks = takedown.marks.iter().map(|mark| (mark.bytes().to_vec(), key.bytes().to_vec()));
+        for (mark, value) in std::iter::once((key.bytes().to_vec(), trace)).chain(marks) {
+            put(&self.trees.forgotten, mark, &value, &mut meta.forgotten).map_err(|e| self.unwritten(&e))?;
         }
         let mut places = Vec::new();
         for place in self.trees.order.iter().keys() {

@@ -162,7 +162,7 @@ pub(super) fn takedown(place: &[u8], value: &[u8]) -> Option<Takedown> {
     let (id, topics): (Option<String>, Vec<String>) = postcard::from_bytes(value).ok()?;
     let topics = topics.iter().filter_map(|topic| TopicId::parse(topic)).collect();
     let key = EntryKey::from_bytes(key)?;
-    Some(Takedown { key, when: Timestamp::from_millis(millis), id, topics, marks: Vec::new() })
+    Some(Takedown { key, when: Timestamp::from_millis(millis), id, topics, marks: Vec::new(), trace: None })
 }
 
 /// The rule at the beginning of a place.

@@ -111,7 +111,8 @@ async fn run(steps: Vec<Step>) {
             Step::Forget(number) => {
                 let marks = vec![alias(number, 0).fingerprint()];
                 let (when, topics) = (Timestamp::from_millis(0), Vec::new());
-                let takedown = Takedown { key: key(number), when, id: None, topics, marks };
+                let trace = Some(record(number, 0));
+                let takedown = Takedown { key: key(number), when, id: None, topics, marks, trace };
                 open.forget(takedown).await.expect("forgotten");
                 model.records.remove(&key(number));
                 model.topic.remove(&key(number));
