@@ -4,6 +4,7 @@
 
 mod actions;
 mod alarms;
+mod apart;
 mod architecture;
 mod archive;
 mod broken;

@@ -137,7 +137,7 @@ prop_compose! {
         Identity {
             plain: canonical.as_ref().map(|url| EntryKey::of(url.as_str())),
             feed, canonical, discriminated, guid, title, text, claimed, text_is_telling,
-            link_is_shared: false, pair_is_void: false, dedup: Dedup::Auto,
+            apart: EntryKey::of("apart"), guid_is_link: false, sign: None, link_is_shared: false, pair_is_void: false, dedup: Dedup::Auto,
         }
     }
 }

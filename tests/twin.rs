@@ -68,6 +68,7 @@ impl Memory {
             pair: self.by_alias(id.pair_alias()),
             text: self.by_alias(id.text_alias()),
             discriminated: self.found(id.discriminated),
+            apart: self.found(id.discriminated).and_then(|_| self.found(id.apart)),
             forgotten: false,
             taken_down: Vec::new(),
             published: id

@@ -56,8 +56,15 @@ pub struct Identity {
     pub plain: Option<EntryKey>,
     /// The key with a discriminator (rule 6 where the plain key cannot serve).
     pub discriminated: EntryKey,
-    /// The guid, unless the document uses it more than once (rule 1).
+    /// The key where that with a discriminator is another entry's already: of all that an entry has.
+    pub apart: EntryKey,
+    /// The guid, unless the document uses it for several entries (rule 1).
     pub guid: Option<String>,
+    /// The guid is a spelling of the link, and says nothing that the link does not.
+    pub guid_is_link: bool,
+    /// What tells entries of one link, title and text apart: the claimed date where each has a guid of its own, else what is
+    /// enclosed.
+    pub sign: Option<Fingerprint>,
     /// Of the NFKC title.
     pub title: Fingerprint,
     /// Of the body's text.
@@ -98,7 +105,8 @@ impl Identity {
 
     /// Title, text and claimed day as an alias (rule 5).
     pub fn text_alias(&self) -> Option<Alias> {
-        let day = self.claimed.filter(|_| self.text_is_telling)?.day();
+        let is_telling = self.text_is_telling && self.dedup == Dedup::Auto;
+        let day = self.claimed.filter(|_| is_telling)?.day();
         Some(Alias::Text(self.feed.clone(), self.title, self.text, day))
     }
 
@@ -107,15 +115,9 @@ impl Identity {
         self.guid.as_deref().is_some_and(|guid| is_uri(guid) || is_uuid(guid))
     }
 
-    /// The key with the text as discriminator.
-    fn key_by_text(&self) -> EntryKey {
-        let base = self.canonical.as_ref().map_or_else(|| format!("feed:{}", self.feed), ToString::to_string);
-        EntryKey::of(&format!("{base}\ntext:{}", self.text.hex()))
-    }
-
     /// By what an entry of another feed would be recognised as this one, or would want the same id.
     pub fn marks(&self) -> impl Iterator<Item = Fingerprint> {
-        let keys = self.plain.into_iter().chain([self.discriminated]);
+        let keys = self.plain.into_iter().chain([self.discriminated, self.apart]);
         let keys = keys.filter_map(|key| Fingerprint::from_bytes(&key.bytes()[..16]));
         keys.chain(self.usable_id().map(Fingerprint::of))
     }
@@ -174,21 +176,35 @@ pub fn keys(entries: &[Entry], dedup: Dedup) -> Vec<Identity> {
     let links: Vec<Option<CanonicalUrl>> = entries.iter().map(link).collect();
     let facts = entries.iter().zip(&links).map(|(entry, link)| Facts::of(entry, link.as_ref(), dedup));
     let facts: Vec<Facts> = facts.collect();
-    let guids = count(facts.iter().filter_map(|f| f.guid));
-    let shared = distinct_per(facts.iter().filter_map(|f| Some((f.link?, f.content()))));
-    let pairs = distinct_per(facts.iter().map(|f| ((f.base(), f.title), f.text)));
+    // An entry that is listed twice, or in two versions, is one entry still.
+    let versions = distinct_per(facts.iter().filter_map(|f| Some((f.guid?, f.version()))));
+    let uses = count(facts.iter().filter_map(|f| f.guid));
+    let valid = |f: &Facts| f.guid.filter(|guid| versions.get(guid) == Some(&1)).map(str::to_owned);
+    let told: Vec<(Fingerprint, Option<Fingerprint>)> = facts
+        .iter()
+        .map(|f| match valid(f).filter(|guid| uses.get(guid.as_str()).is_some_and(|n| *n > 1)) {
+            Some(guid) => (Fingerprint::of(&guid), None),
+            None => (f.text, f.sign(valid(f).as_deref())),
+        })
+        .collect();
+    let shared = distinct_per(facts.iter().zip(&told).filter_map(|(f, told)| Some((f.link?, f.content(*told)))));
+    let pairs = distinct_per(facts.iter().zip(&told).map(|(f, told)| ((f.base(), f.title), *told)));
     facts
         .iter()
         .zip(&links)
         .map(|(f, canonical)| {
-            let guid = f.guid.filter(|guid| guids.get(guid) == Some(&1));
-            let pair_is_void = pairs.get(&(f.base(), f.title)).is_some_and(|texts| *texts > 1);
+            let guid = valid(f);
+            let guid = guid.as_deref();
+            let pair_is_void = pairs.get(&(f.base(), f.title)).is_some_and(|told| *told > 1);
             Identity {
                 feed: f.entry.feed.clone(),
                 canonical: canonical.clone(),
                 plain: f.link.map(EntryKey::of),
                 discriminated: f.discriminated(guid, pair_is_void),
+                apart: f.apart(),
                 guid: guid.map(str::to_owned),
+                guid_is_link: f.guid_is_link,
+                sign: f.sign(guid),
                 title: f.title,
                 text: f.text,
                 claimed: f.claimed(),
@@ -196,7 +212,7 @@ pub fn keys(entries: &[Entry], dedup: Dedup) -> Vec<Identity> {
                 link_is_shared: dedup == Dedup::Auto
                     && f.link.is_some_and(|link| shared.get(&link).is_some_and(|n| *n > 1)),
                 pair_is_void,
-                text_is_telling: f.text_is_telling && dedup == Dedup::Auto,
+                text_is_telling: f.text_is_telling,
             }
         })
         .collect()
@@ -207,6 +223,7 @@ struct Facts<'a> {
     entry: &'a Entry,
     link: Option<&'a str>,
     guid: Option<&'a str>,
+    guid_is_link: bool,
     /// As it is compared.
     title_text: Cow<'a, str>,
     title: Fingerprint,
@@ -218,10 +235,17 @@ impl<'a> Facts<'a> {
     fn of(entry: &'a Entry, link: Option<&'a CanonicalUrl>, dedup: Dedup) -> Self {
         let (text, text_is_telling) = text_fingerprint(&entry.body);
         let title_text = nfkc(&entry.title);
+        let guid = entry.guid.as_deref().filter(|_| dedup != Dedup::Url);
+        let is_link = |guid: &str| {
+            let spelt = || guid.starts_with("http").then(|| Url::parse(guid).ok()).flatten();
+            entry.link.as_ref().is_some_and(|link| link.as_str() == guid)
+                || (link.is_some() && spelt().as_ref().and_then(canonical_url).as_ref() == link)
+        };
         Self {
             entry,
             link: link.map(CanonicalUrl::as_str),
-            guid: entry.guid.as_deref().filter(|_| dedup != Dedup::Url),
+            guid,
+            guid_is_link: guid.is_some_and(is_link),
             title: Fingerprint::of(&title_text),
             title_text,
             text,
@@ -233,9 +257,40 @@ impl<'a> Facts<'a> {
         self.entry.claimed.filter(|_| !self.entry.date_is_made)
     }
 
+    /// What two versions of an entry with a guid have in common.
+    fn version(&self) -> (Fingerprint, Option<&'a str>, Option<Timestamp>, Option<Fingerprint>) {
+        let claimed = self.claimed();
+        (self.title, self.link, claimed, Some(self.text).filter(|_| claimed.is_none()))
+    }
+
     /// What makes it another entry than one with the same link; without any text only the guid can.
-    fn content(&self) -> (Fingerprint, Fingerprint, Option<&'a str>) {
-        (self.title, self.text, self.guid.filter(|_| self.entry.body.is_empty()))
+    fn content(
+        &self,
+        told: (Fingerprint, Option<Fingerprint>),
+    ) -> (Fingerprint, (Fingerprint, Option<Fingerprint>), Option<&'a str>) {
+        (self.title, told, self.guid.filter(|_| self.entry.body.is_empty()))
+    }
+
+    /// What is enclosed.
+    fn media(&self) -> Option<Fingerprint> {
+        let urls: Vec<&str> = self.entry.enclosures.iter().map(|enclosure| enclosure.url.as_str()).collect();
+        (!urls.is_empty()).then(|| Fingerprint::of(&urls.join("\n")))
+    }
+
+    /// Two moments of one guid, or one guid for two moments, may be one entry that was touched; two of both are not.
+    fn sign(&self, guid: Option<&str>) -> Option<Fingerprint> {
+        match guid.filter(|_| !self.guid_is_link) {
+            Some(_) => self.claimed().map(|claimed| Fingerprint::of(&claimed.rfc3339_millis())),
+            None => self.media(),
+        }
+    }
+
+    /// SHA-256 of canonical URL (else `feed:` and id), LF, `apart:`, and all that an entry has besides its guid.
+    fn apart(&self) -> EntryKey {
+        let claimed = self.claimed().map(Timestamp::rfc3339_millis).unwrap_or_default();
+        let media = self.media().as_ref().map(Fingerprint::hex).unwrap_or_default();
+        let (title, text) = (self.title.hex(), self.text.hex());
+        EntryKey::of(&format!("{}\napart:{title}\n{text}\n{claimed}\n{media}", self.base()))
     }
 
     /// What the discriminator is added to.

@@ -18,6 +18,8 @@ pub struct Known {
     pub text: Option<Found>,
     /// Under the key with discriminator.
     pub discriminated: Option<Found>,
+    /// Under the key of all it has, where the one with discriminator is known.
+    pub apart: Option<Found>,
     /// A forgotten entry, of which nothing else is known, is recognised by one of these ways.
     pub forgotten: bool,
     /// Those among the found ones that were forgotten: only what the rules need is known of them.
@@ -38,13 +40,15 @@ pub enum Tombstone {
 impl Known {
     /// Every record that was found and is not of a forgotten entry.
     pub fn found(&self) -> impl Iterator<Item = &Found> {
-        let found = [&self.guid, &self.url, &self.pair, &self.text, &self.discriminated].into_iter().flatten();
+        let found = [&self.guid, &self.url, &self.pair, &self.text, &self.discriminated, &self.apart];
+        let found = found.into_iter().flatten();
         found.filter(|found| !self.taken_down.contains(&found.key))
     }
 
     /// Drops the records of posts that are gone.
     pub fn drop_paths(&mut self, gone: &BTreeSet<String>) {
-        for found in [&mut self.guid, &mut self.url, &mut self.pair, &mut self.text, &mut self.discriminated] {
+        let Self { guid, url, pair, text, discriminated, apart, .. } = self;
+        for found in [guid, url, pair, text, discriminated, apart] {
             found.take_if(|found| gone.contains(&found.record.path));
         }
     }
@@ -64,6 +68,7 @@ impl Known {
             (&mut self.pair, [mark(id.pair_alias()), None]),
             (&mut self.text, [mark(id.text_alias()), None]),
             (&mut self.discriminated, [key(Some(id.discriminated)), None]),
+            (&mut self.apart, [key(Some(id.apart)), None]),
         ];
         for (found, marks) in ways {
             for mark in marks.into_iter().flatten() {
@@ -147,11 +152,11 @@ pub fn decide(document: &[Identity], known: &[Known]) -> Decisions {
         let found = matched.or_else(|| by_text(entry, known, |key| taken.contains_key(&key)));
         let (key, rule, record) = match found {
             Some((found, rule)) => (found.key, rule, Some(found.record.clone())),
-            None => new_key(entry, known),
+            None => new_key(entry, known, reset),
         };
         let (key, rule, record) = match met.get(&key) {
-            // A guid that was given to a second entry made the same key: the text has to serve.
-            Some(other) if is_other(entry, other) => (entry.key_by_text(), 6, None),
+            // A guid that was given to a second entry made the same key.
+            Some(other) if is_other(entry, other) => key_apart(entry, known),
             _ => (key, rule, record),
         };
         let repeats = met.insert(key, entry).is_some();
@@ -184,18 +189,23 @@ fn one_entry_each(document: &[Identity], matched: &mut [Option<(&Found, u8)>]) {
 
 /// True when two entries of a document cannot be one.
 fn is_other(entry: &Identity, other: &Identity) -> bool {
-    entry.dedup != Dedup::Url && (entry.title != other.title || entry.text != other.text)
+    let same_guid = entry.guid.is_some() && entry.guid == other.guid;
+    let same_sign = entry.sign.is_none() || other.sign.is_none() || entry.sign == other.sign;
+    let same = entry.title == other.title && entry.text == other.text && same_sign;
+    entry.dedup != Dedup::Url && !same_guid && !same
 }
 
 /// True when the feed dealt its ids anew: many matches by guid, and too many of them say nothing
-/// in common with what the guid stood for.
+/// in common with what the guid stood for. One that came at the same moment and is known as nothing else was rewritten.
 fn is_id_reset(document: &[Identity], known: &[Known]) -> bool {
     let matches: Vec<bool> = document
         .iter()
         .zip(known)
         .filter_map(|(entry, known)| {
-            let record = &known.guid.as_ref()?.record;
-            Some(entry.title != record.title && entry.text != record.text)
+            let found = known.guid.as_ref()?;
+            let is_another = known.url.as_ref().is_some_and(|other| other.key != found.key);
+            let agrees = same_content(entry, &found.record) || (same_claim(entry, &found.record) && !is_another);
+            Some(!agrees)
         })
         .collect();
     let disagree = matches.iter().filter(|d| **d).count();
@@ -206,7 +216,7 @@ fn is_id_reset(document: &[Identity], known: &[Known]) -> bool {
 fn by_guid<'a>(entry: &Identity, known: &'a Known, reset: bool) -> Option<(&'a Found, u8)> {
     let found = known.guid.as_ref().filter(|_| !reset && entry.dedup != Dedup::Url)?;
     let record = &found.record;
-    let agrees = entry.title == record.title || entry.text == record.text || same_claim(entry, record);
+    let agrees = same_content(entry, record) || same_claim(entry, record);
     // A strong guid is believed even where all text changed; but not where the link changed too:
     // that is one constant guid over a row of articles.
     let same_link = entry.link_fingerprint() == record.link;
@@ -220,7 +230,7 @@ fn by_pair<'a>(entry: &Identity, known: &'a Known) -> Option<(&'a Found, u8)> {
     }
     let plain = known.url.as_ref().filter(|found| found.record.title == entry.title);
     let found = plain.or(known.pair.as_ref())?;
-    let distinct = entry.pair_is_void && found.record.text != entry.text;
+    let distinct = entry.pair_is_void && (found.record.text != entry.text || is_apart(entry, &found.record));
     (!distinct).then_some((found, 3))
 }
 
@@ -236,16 +246,18 @@ fn by_url<'a, 'd>(
     }
     let record = &found.record;
     let same_feed = record.feed.as_ref() == Some(&entry.feed);
-    let same_text = entry.text == record.text;
+    // Two teasers may be the same by chance, and two that are empty always are.
+    let same_text = entry.text == record.text && (same_content(entry, record) || same_claim(entry, record));
     if let Some(other) = taken_by(found.key) {
         // Another entry of this document is the known one already.
-        return (other.title == entry.title && other.text == entry.text).then_some((found, 4));
+        return (!is_other(entry, other)).then_some((found, 4));
     }
     // Whoever has an article taken down may see it come again in other words; of the same moment it is the same one.
     let is_gone = known.taken_down.contains(&found.key) && same_claim(entry, record);
     let reused = same_feed && guids_differ(entry, record) && entry.title != record.title && !same_text && !is_gone;
     if entry.link_is_shared {
         // Several entries of this document have the link: it says little here.
+        let same_text = same_text && !is_apart(entry, record);
         return (same_text || (same_feed && same_claim(entry, record) && !reused)).then_some((found, 4));
     }
     (!reused).then_some((found, 4))
@@ -260,19 +272,50 @@ fn by_text<'a>(entry: &Identity, known: &'a Known, in_document: impl Fn(EntryKey
 }
 
 /// Rule 6: a new entry.
-fn new_key(entry: &Identity, known: &Known) -> (EntryKey, u8, Option<Record>) {
-    match entry.plain.filter(|_| known.url.is_none() && !entry.link_is_shared) {
-        Some(plain) => (plain, 6, None),
-        None => (entry.discriminated, 6, known.discriminated.as_ref().map(|found| found.record.clone())),
+fn new_key(entry: &Identity, known: &Known, reset: bool) -> (EntryKey, u8, Option<Record>) {
+    if let Some(plain) = entry.plain.filter(|_| known.url.is_none() && !entry.link_is_shared) {
+        return (plain, 6, None);
     }
+    match &known.discriminated {
+        Some(found) if !has_its_key(entry, &found.record, reset) => key_apart(entry, known),
+        found => (entry.discriminated, 6, found.as_ref().map(|found| found.record.clone())),
+    }
+}
+
+/// Rule 6 where another entry has the key already.
+fn key_apart(entry: &Identity, known: &Known) -> (EntryKey, u8, Option<Record>) {
+    (entry.apart, 6, known.apart.as_ref().map(|found| found.record.clone()))
+}
+
+/// True when a known entry under the key with discriminator is this one: a guid may have been dealt again, and a title may
+/// come twice a day.
+fn has_its_key(entry: &Identity, record: &Record, reset: bool) -> bool {
+    if entry.guid.is_none() {
+        let dated = entry.claimed.is_some() && record.claimed.is_some();
+        return entry.text == record.text || !dated || same_claim(entry, record);
+    }
+    let is_believed = entry.guid_is_strong() && !reset && entry.link_fingerprint() == record.link;
+    same_content(entry, record) || same_claim(entry, record) || is_believed
+}
+
+/// The title says that it is the same, or a text that is long enough to say so.
+fn same_content(entry: &Identity, record: &Record) -> bool {
+    entry.title == record.title || (entry.text == record.text && entry.text_is_telling)
+}
+
+/// Another entry of the same link, title and text, as far as a record can tell: another guid, if any, at another moment.
+fn is_apart(entry: &Identity, record: &Record) -> bool {
+    let dated = entry.claimed.is_some() && record.claimed.is_some();
+    let same_guid = entry.guid.is_some() && entry.guid_fingerprint() == record.guid;
+    entry.sign.is_some() && dated && !same_claim(entry, record) && !same_guid
 }
 
 fn same_claim(entry: &Identity, record: &Record) -> bool {
     entry.claimed.is_some() && entry.claimed == record.claimed
 }
 
-/// Both have a valid guid, and they are not the same.
+/// Both have a valid guid, and they are not the same. A guid that spells the link changes with it.
 fn guids_differ(entry: &Identity, record: &Record) -> bool {
-    let guid: Option<Fingerprint> = entry.guid_fingerprint();
+    let guid: Option<Fingerprint> = entry.guid_fingerprint().filter(|_| !entry.guid_is_link);
     guid.is_some() && record.guid.is_some() && guid != record.guid
 }

@@ -120,12 +120,14 @@ impl Entries {
             Some(found) => Some(found),
             None => self.by_alias(id.url_alias())?,
         };
+        let discriminated = by_key(Some(id.discriminated))?;
         let mut known = Known {
             guid: self.by_alias(id.guid_alias())?,
             url,
             pair: self.by_alias(id.pair_alias())?,
             text: self.by_alias(id.text_alias())?,
-            discriminated: by_key(Some(id.discriminated))?,
+            apart: by_key(Some(id.apart).filter(|_| discriminated.is_some()))?,
+            discriminated,
             forgotten: false,
             taken_down: Vec::new(),
             published: match id.usable_id() {
