@@ -351,17 +351,22 @@ fn import(app: &App, path: &Path, volume: Volume) -> Result<ExitCode, AppError> 
     match done {
         Import::Posts(done) => {
             warn_all(&done.unreadable);
+            warn_all(&done.forgotten);
             if volume == Volume::Verbose {
                 done.several.iter().for_each(|line| print(line));
             }
             for (oddity, count) in &done.oddities {
                 say(volume, Volume::Verbose, &format!("{count} with: {oddity}"));
             }
+            let gone = match done.forgotten.len() {
+                0 => String::new(),
+                gone => format!(", {gone} taken down before"),
+            };
             say(
                 volume,
                 Volume::Normal,
                 &format!(
-                    "imported {}: {} known before, {} unreadable, {} held by several files",
+                    "imported {}: {} known before, {} unreadable, {} held by several files{gone}",
                     counted(done.taken, "post"),
                     done.known,
                     done.unreadable.len(),
@@ -372,7 +377,8 @@ fn import(app: &App, path: &Path, volume: Volume) -> Result<ExitCode, AppError> 
                     }
                 ),
             );
-            Ok(if done.unreadable.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(4) })
+            let is_whole = done.unreadable.is_empty() && done.forgotten.is_empty();
+            Ok(if is_whole { ExitCode::SUCCESS } else { ExitCode::from(4) })
         }
         Import::Feeds { added, known, skipped } => {
             warn_all(&skipped);

@@ -44,6 +44,7 @@ mod readme;
 mod seeds;
 mod serve;
 mod status;
+mod takedown;
 mod topics;
 mod torture;
 mod twin;

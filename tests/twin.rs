@@ -191,6 +191,15 @@ impl Index for Twin {
         Ok(())
     }
 
+    async fn forgotten(&self, keys: Vec<(EntryKey, Vec<Fingerprint>)>) -> Result<Vec<bool>, IndexError> {
+        let forgotten = &self.memory().forgotten;
+        let is_gone = |(key, marks): &(EntryKey, Vec<Fingerprint>)| {
+            forgotten.contains_key(&key.bytes()[..])
+                || marks.iter().any(|mark| forgotten.contains_key(&mark.bytes()[..]))
+        };
+        Ok(keys.iter().map(is_gone).collect())
+    }
+
     async fn taken_down(&self, topic: &TopicId, limit: usize) -> Result<Vec<Takedown>, IndexError> {
         let memory = self.memory();
         let of_topic = memory.takedowns.values().filter(|takedown| takedown.topics.contains(topic));

@@ -99,6 +99,12 @@ pub trait Index: Send + Sync {
     /// Forgets an entry: its record goes, and whatever it would be recognised by (its key and its
     /// marks) says so from now on. All published files are stale.
     fn forget(&self, takedown: Takedown) -> impl Future<Output = Result<(), IndexError>> + Send;
+    /// Which of these keys are of forgotten entries, or have a mark beside them by which one would be recognised; one
+    /// answer a key.
+    fn forgotten(
+        &self,
+        keys: Vec<(EntryKey, Vec<Fingerprint>)>,
+    ) -> impl Future<Output = Result<Vec<bool>, IndexError>> + Send;
     /// The latest entries that were taken down out of a topic, newest first; their marks and traces are left out.
     fn taken_down(
         &self,

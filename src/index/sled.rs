@@ -251,6 +251,10 @@ impl Index for SledIndex {
         .await
     }
 
+    async fn forgotten(&self, keys: Vec<(EntryKey, Vec<Fingerprint>)>) -> Result<Vec<bool>, IndexError> {
+        self.blocking(move |index| index.entries(|entries| entries.forgotten(&keys))).await
+    }
+
     async fn taken_down(&self, topic: &TopicId, limit: usize) -> Result<Vec<Takedown>, IndexError> {
         let topic = topic.clone();
         self.blocking(move |index| index.entries(|entries| entries.taken_down(&topic, limit))).await

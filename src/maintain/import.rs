@@ -10,11 +10,11 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use crate::archive::{Adopted, Archive, ArchiveError, Batch, Line, Op, sha256_hex};
 use crate::config::Config;
-use crate::identity;
+use crate::identity::{self, Alias};
 use crate::index::Index;
 use crate::maintain::ingest::{self, IngestError};
 use crate::maintain::look::{Looked, Looker, PART, READERS};
-use crate::model::{EntryKey, LedgerPosition, PostPath, Timestamp};
+use crate::model::{EntryKey, Fingerprint, LedgerPosition, PostPath, Timestamp};
 use crate::post::{self, Oddity};
 
 /// Files taken over in one durable step, while those after them are read.
@@ -54,6 +54,8 @@ pub struct Imported {
     pub known: usize,
     /// Files that could not be read as posts, with the reason.
     pub unreadable: Vec<String>,
+    /// Files whose entry was taken down, in sentences.
+    pub forgotten: Vec<String>,
     /// Entries that several files hold: all files are kept, the earliest stands for the entry.
     pub several: Vec<String>,
     /// How many files had which oddity.
@@ -92,7 +94,8 @@ pub async fn folder<I: Index, A: Archive>(
             let Some(chunk) = chunks.next() else { return Ok(None) };
             Ok(Some((chunk.len(), reader.read_all(chunk).await?)))
         };
-        let (batch, looked) = gathered.sort_out(found);
+        let kept = gathered.leave_out(index, found).await?;
+        let (batch, looked) = gathered.sort_out(kept);
         ((), next) = try_join(write(index, archive, config, batch, looked), following).await?;
         count += length;
         progress(count, files.len());
@@ -132,18 +135,32 @@ struct Gathered {
 }
 
 impl Gathered {
+    /// Names what is no post, and posts of entries that were taken down; the rest is kept.
+    async fn leave_out<I: Index>(
+        &mut self,
+        index: &I,
+        found: Vec<Result<FoundPost, String>>,
+    ) -> Result<Vec<FoundPost>, IngestError> {
+        let mut posts = Vec::with_capacity(found.len());
+        for found in found {
+            match found {
+                Ok(found) => posts.push(found),
+                Err(sentence) => self.done.unreadable.push(sentence),
+            }
+        }
+        let gone = index.forgotten(posts.iter().map(FoundPost::marks).collect()).await?;
+        let (gone, kept): (Vec<_>, Vec<_>) = posts.into_iter().zip(gone).partition(|(_, is_gone)| *is_gone);
+        self.done.forgotten.extend(gone.into_iter().map(|(found, _)| {
+            format!("`{}`: its article was taken down and does not come back; delete the file", found.adopted.path)
+        }));
+        Ok(kept.into_iter().map(|(found, _)| found).collect())
+    }
+
     /// Counts what was found, and keeps what has to be written.
-    fn sort_out(&mut self, found: Vec<Result<FoundPost, String>>) -> (Batch, Vec<Option<Looked>>) {
+    fn sort_out(&mut self, found: Vec<FoundPost>) -> (Batch, Vec<Option<Looked>>) {
         let mut batch = Batch::default();
         let mut looked = Vec::new();
         for found in found {
-            let found = match found {
-                Ok(found) => found,
-                Err(sentence) => {
-                    self.done.unreadable.push(sentence);
-                    continue;
-                }
-            };
             for note in found.notes {
                 *self.done.oddities.entry(note).or_default() += 1;
             }
@@ -173,6 +190,18 @@ struct FoundPost {
     adopted: Adopted,
     notes: Vec<Oddity>,
     looked: Looked,
+}
+
+impl FoundPost {
+    /// Its key, and what else a forgotten entry would be recognised by.
+    fn marks(&self) -> (EntryKey, Vec<Fingerprint>) {
+        let key = self.adopted.line.key;
+        let Some(url) = self.looked.canonical.clone() else { return (key, Vec::new()) };
+        // A link that entries share is no mark of one that has a key of its own.
+        let by_url = (EntryKey::of(url.as_str()) == key).then(|| Alias::Url(url.clone()));
+        let aliases = [Some(Alias::Pair(url, self.looked.title)), by_url];
+        (key, aliases.iter().flatten().map(Alias::fingerprint).collect())
+    }
 }
 
 /// Reads files as posts.

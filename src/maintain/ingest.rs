@@ -106,7 +106,10 @@ async fn take<I: Index>(
     looked: Vec<Option<Looked>>,
     known: &LedgerPosition,
 ) -> Result<(), IngestError> {
-    let seen = lines.iter().zip(looked).map(|(line, post)| Seen { line, post }).collect();
+    // Whatever another clone wrote, or somebody copied back: what was taken down does not come back.
+    let gone = index.forgotten(lines.iter().map(|line| (line.key, Vec::new())).collect()).await?;
+    let seen = lines.iter().zip(looked).zip(gone).filter(|(_, is_gone)| !is_gone);
+    let seen = seen.map(|((line, post), _)| Seen { line, post }).collect();
     let records = remember_all(index, seen).await?;
     let topics = topic::rules(&config.topics);
     index.commit(Committed { records, topics, ledger: known.clone(), ..Committed::default() }).await?;

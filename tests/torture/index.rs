@@ -93,6 +93,10 @@ impl<I: Halves> Index for FaultIndex<I> {
         self.step("forget", Does::Fill, self.inner.forget(takedown), nothing()).await
     }
 
+    async fn forgotten(&self, keys: Vec<(EntryKey, Vec<Fingerprint>)>) -> Result<Vec<bool>, IndexError> {
+        self.read("forgotten", self.inner.forgotten(keys)).await
+    }
+
     async fn taken_down(&self, topic: &TopicId, limit: usize) -> Result<Vec<Takedown>, IndexError> {
         self.read("taken_down", self.inner.taken_down(topic, limit)).await
     }

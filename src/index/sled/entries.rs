@@ -160,6 +160,23 @@ impl Entries {
         }
     }
 
+    /// Which keys are of forgotten entries, or have one of their marks beside them.
+    pub(super) fn forgotten(&self, keys: &[(EntryKey, Vec<Fingerprint>)]) -> Result<Vec<bool>, IndexError> {
+        if self.meta().forgotten == 0 {
+            return Ok(vec![false; keys.len()]);
+        }
+        let is_there = |mark: &[u8]| self.trees.forgotten.contains_key(mark).map_err(|e| self.unread(&e));
+        let mut found = Vec::with_capacity(keys.len());
+        for (key, marks) in keys {
+            let mut is_gone = is_there(key.bytes())?;
+            for mark in marks {
+                is_gone = is_gone || is_there(mark.bytes())?;
+            }
+            found.push(is_gone);
+        }
+        Ok(found)
+    }
+
     /// Forgets an entry: its key and its marks say so from now on.
     pub(super) fn forget(&self, takedown: &Takedown) -> Result<(), IndexError> {
         let key = takedown.key;

@@ -88,6 +88,10 @@ pub fn commands() -> String {
     ] {
         said.push_str(&all(&Run::of(&house.command().args(args).output().expect("runs")).code(code)));
     }
+    let gone = settled();
+    gone.run(["forget", "https://example.org/x/1", "--reason", "asked to"]).success();
+    gone.write("old/_posts/1.md", b"---\ntitle: x\nfrom: https://example.org/x/1\n---\nx\n");
+    said.push_str(&all(&gone.run(["import", "old"]).code(4)));
     let anchored = House::new();
     anchored.config("feeds: &all\n  [{ id: a, name: A, url: '{server}/a' }]").serves("/b", rss(&entry(1, "x")));
     let refused = anchored.run(["add", &format!("http://{}/b", anchored.server())]).code(1);

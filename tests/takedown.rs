@@ -1,0 +1,94 @@
+//! What was taken down stays away: whatever comes back, stops in the middle, or was published before.
+
+use std::fs;
+use std::path::PathBuf;
+
+use crate::house::{DATE, House, copy, files, item, rss, write};
+
+const ONE: &str = "feeds: [{ id: a, name: A, url: '{server}/a.xml' }]\ntopics: [{ id: all }]";
+
+fn entry(n: usize, title: &str) -> String {
+    let (link, guid) = (format!("https://example.org/{n}"), format!("urn:test:{n}"));
+    item(title, &link, &guid, DATE, &format!("<p>text {n}.</p>"))
+}
+
+/// A post of another maker.
+fn post(title: &str, link: &str) -> String {
+    format!("---\nlayout: post\ntitle: \"{title}\"\ndate: 2021-07-28\nfrom: {link}\ncategories: [ A ]\n---\nold text\n")
+}
+
+/// The ledger's file of the month.
+fn month(house: &House) -> PathBuf {
+    let files = files(&house.path("data/archive/_ledger"));
+    files.into_iter().find(|f| f.to_string_lossy().contains("/20")).expect("month")
+}
+
+fn add_lines(house: &House, lines: &str) {
+    let file = month(house);
+    let text = fs::read_to_string(&file).expect("ledger") + lines;
+    write(&file, text.as_bytes());
+}
+
+/// Files below `data` outside ledger and index that hold a word, raw ones unpacked.
+fn holding(house: &House, word: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    for file in files(&house.path("data")) {
+        let name = file.strip_prefix(house.path("data")).expect("below").display().to_string();
+        let bytes = fs::read(&file).expect("file");
+        let text = if name.ends_with(".zst") { zstd::decode_all(&bytes[..]).unwrap_or_default() } else { bytes };
+        if !name.starts_with("index") && !name.contains("_ledger") && String::from_utf8_lossy(&text).contains(word) {
+            found.push(name);
+        }
+    }
+    found
+}
+
+fn forget(house: &House, what: &str) {
+    house.run(["forget", what, "--reason", "asked to"]).success();
+}
+
+#[test]
+fn an_import_leaves_out_what_was_taken_down() {
+    let house = House::new();
+    house.config(ONE).serves("/a.xml", rss(&(entry(1, "Title 1") + &entry(2, "Title 2"))));
+    house.run(["poll"]).success();
+    // It came under a second address, too.
+    house.serves("/a.xml", rss(&entry(1, "Title 1").replace("example.org/1", "example.org/moved")));
+    house.run(["poll"]).summary("1 read (1 duplicate)").success();
+    forget(&house, "https://example.org/1");
+    house.write("old/_posts/one.md", post("Title 1", "http://example.org/1?utm_source=x").as_bytes());
+    house.write("old/_posts/two.md", post("Another title", "https://example.org/moved").as_bytes());
+    house.write("old/_posts/three.md", post("Title 3", "https://example.org/3").as_bytes());
+    let run = house.run(["import", "old"]).code(4);
+    assert_eq!(
+        run.stderr,
+        "warning: `_posts/one.md`: its article was taken down and does not come back; delete the file\n\
+         warning: `_posts/two.md`: its article was taken down and does not come back; delete the file\n"
+    );
+    let told = "imported 1 post: 0 known before, 0 unreadable, 0 entries held by several files, 2 taken down before";
+    assert_eq!(run.stdout.trim_end(), told);
+    let atom = house.read("data/public/all/atom.xml");
+    assert!(!atom.contains("Title 1") && !atom.contains("Another") && atom.contains("Title 3"), "{atom}");
+    assert_eq!((holding(&house, "Title 1"), holding(&house, "Another title")), (vec![], vec![]));
+    house.run(["reindex"]).success();
+    house.run(["publish"]).success();
+    assert_eq!(house.read("data/public/all/atom.xml"), atom);
+    house.run(["verify", "--deep"]).success();
+}
+
+#[test]
+fn the_lines_of_another_clone_bring_nothing_back() {
+    let (one, two) = (House::new(), House::new());
+    for (house, title) in [(&one, "First"), (&two, "Second")] {
+        house.config(ONE).serves("/a.xml", rss(&(entry(1, title) + &entry(2, "Other"))));
+        house.run(["poll"]).success();
+    }
+    forget(&one, "https://example.org/1");
+    copy(&two.path("data/archive/_posts"), &one.path("data/archive/_posts"));
+    copy(&two.path("data/archive/_raw"), &one.path("data/archive/_raw"));
+    add_lines(&one, &fs::read_to_string(month(&two)).expect("ledger"));
+    one.run(["publish"]).success();
+    assert_eq!(one.read("data/public/all/atom.xml").matches("<entry").count(), 1);
+    one.run(["reindex"]).success();
+    one.run(["publish"]).success();
+}
