@@ -209,7 +209,7 @@ impl App {
         })
     }
 
-    /// Takes an entry down; says which post that was.
+    /// Takes an entry down; says which post that was, and what was out of the ordinary.
     pub fn forget(&self, what: &str, reason: &str) -> Result<String, AppError> {
         if let Some(daemon) = self.running()? {
             let command = Command::Forget { what: what.to_owned(), reason: reason.to_owned() };

@@ -217,10 +217,7 @@ fn dispatch(app: &App, command: Command, volume: Volume) -> Result<ExitCode, App
         Command::Add { url } => add(app, &url, volume)?,
         Command::Import { path } => return import(app, &path, volume),
         Command::Export { what: Export::Opml } => print(&app.export_opml()),
-        Command::Forget { what, reason } => {
-            let path = app.forget(&what, &reason)?;
-            say(volume, Volume::Normal, &format!("forgotten: `{path}`, its former versions and its sources are gone"));
-        }
+        Command::Forget { what, reason } => say(volume, Volume::Normal, &app.forget(&what, &reason)?),
         Command::Reindex => reindex(app, volume)?,
         Command::Verify { deep } => return verify(app, deep, volume),
         Command::Replay => return replay(app, volume),

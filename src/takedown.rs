@@ -34,7 +34,7 @@ impl TakedownError {
     }
 }
 
-/// Takes an entry down; says which post that was.
+/// Takes an entry down; says which post that was, and what was out of the ordinary.
 pub async fn entry<F, I, A, C>(
     poller: &Poller<F, I, A, C>,
     site: &Site,
@@ -49,12 +49,13 @@ where
 {
     let Poller { config, index, archive, clock, .. } = poller;
     let now = clock.now();
-    let found = forget::entry(&**index, &**archive, config, what, reason, now).await?;
+    let (found, mut said) = forget::entry(&**index, &**archive, config, what, reason, now).await?;
     // The ledger has grown by a line that the index knows.
     ingest::catch_up(&**index, &**archive, config, |_, _| {}).await?;
     archive.settle().await?;
     let publisher = Publisher { config, index: &**index, archive: &**archive, site };
     publisher.strike_everywhere(&found, now).await?;
     publisher.topics(&config.topics, false, now).await?;
-    Ok(found.record.path)
+    said.push(format!("forgotten: `{}`, its former versions and its sources are gone", found.record.path));
+    Ok(said.join("\n"))
 }

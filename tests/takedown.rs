@@ -92,3 +92,27 @@ fn the_lines_of_another_clone_bring_nothing_back() {
     one.run(["reindex"]).success();
     one.run(["publish"]).success();
 }
+
+#[test]
+fn a_damaged_raw_file_does_not_stop_a_takedown() {
+    for damage in [0, 40] {
+        let house = House::new();
+        house.config(ONE).serves("/a.xml", rss(&(entry(1, "Title 1") + &entry(2, "Title 2"))));
+        house.run(["poll"]).success();
+        let raw = files(&house.path("data/archive/_raw")).pop().expect("raw");
+        let bytes = fs::read(&raw).expect("raw");
+        write(&raw, &bytes[..damage]);
+        let run = house.run(["forget", "https://example.org/1", "--reason", "asked to"]).success();
+        let name = raw.strip_prefix(house.path("data/archive")).expect("below").display().to_string();
+        let told = format!("`{name}` is damaged: ");
+        assert!(run.stdout.contains(&told) && run.stdout.contains("; it was removed whole"), "{}", run.stdout);
+        assert!(!raw.exists());
+        house.run(["poll", "--force"]).summary("1 read (2 duplicates)").success();
+        // So it is when the takedown is finished after an unclean stop.
+        write(&raw, &bytes[..damage]);
+        house.write("data/archive/_ledger/.unclean", b"");
+        let run = house.run(["poll"]).success();
+        assert!(run.stderr.contains(&told) && !raw.exists(), "{}", run.stderr);
+        house.run(["verify", "--deep"]).success();
+    }
+}

@@ -212,7 +212,7 @@ impl Archive for FolderArchive {
         self.blocking(move |archive| archive.read_post(&path)).await
     }
 
-    async fn forget(&self, line: Line) -> Result<(), ArchiveError> {
+    async fn forget(&self, line: Line) -> Result<Vec<String>, ArchiveError> {
         self.blocking(move |archive| {
             archive.write_group(vec![Batch { notes: vec![line.clone()], ..Batch::default() }])?;
             archive.take_down(&line)

@@ -163,8 +163,9 @@ pub trait Archive: Send + Sync {
     /// Reads one post.
     fn read(&self, path: &PostPath) -> impl Future<Output = Result<Post, ArchiveError>> + Send;
     /// Takes an entry down: its line is written, then its post, its former versions and its raw
-    /// fragments go. Killed in the middle, it is finished by the next `recover`.
-    fn forget(&self, line: Line) -> impl Future<Output = Result<(), ArchiveError>> + Send;
+    /// fragments go. Killed in the middle, it is finished by the next `recover`. Says which raw files were damaged and
+    /// went whole.
+    fn forget(&self, line: Line) -> impl Future<Output = Result<Vec<String>, ArchiveError>> + Send;
     /// Reads many posts; `None` where there is no path, no file, or no whole post in it.
     fn read_many(
         &self,

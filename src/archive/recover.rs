@@ -68,7 +68,7 @@ impl FolderArchive {
         }
         // Whoever takes an entry down writes nothing else with it.
         for line in batches.last().into_iter().flatten().filter(|line| line.op == Op::Forget) {
-            self.take_down(line)?;
+            said.extend(self.take_down(line)?);
         }
         self.make_durable(tail)
     }

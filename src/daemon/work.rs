@@ -358,7 +358,7 @@ where
             Asked::Forget { what, reason } => {
                 let done = takedown::entry(&self.desk.poller, &self.site, &what, &reason).await;
                 match done {
-                    Ok(path) => answer.text(&path),
+                    Ok(said) => answer.text(&said),
                     Err(error) if error.is_unknown() => answer.failed(&error.to_string(), 2),
                     Err(error) => {
                         answer.failed(&error.to_string(), 1);

@@ -57,7 +57,7 @@ pub async fn find<I: Index>(index: &I, what: &str) -> Result<Option<Found>, Inde
 }
 
 /// Forgets an entry. The ledger keeps its key, the reason, and hashes of what it would be recognised
-/// by; neither its text nor its sources stay.
+/// by; neither its text nor its sources stay. Says what was out of the ordinary, too.
 pub async fn entry<I: Index, A: Archive>(
     index: &I,
     archive: &A,
@@ -65,7 +65,7 @@ pub async fn entry<I: Index, A: Archive>(
     what: &str,
     reason: &str,
     now: Timestamp,
-) -> Result<Found, ForgetError> {
+) -> Result<(Found, Vec<String>), ForgetError> {
     let found = find(index, what).await?.ok_or_else(|| ForgetError::Unknown(what.to_owned()))?;
     let lines = archive.lines_after(&LedgerPosition::default()).await?;
     let post = match PostPath::parse(&found.record.path) {
@@ -88,9 +88,9 @@ pub async fn entry<I: Index, A: Archive>(
         trace: Some(Trace::of(&found.record)),
         ..Line::new(Op::Forget, now, found.key)
     };
-    archive.forget(line.clone()).await?;
+    let said = archive.forget(line.clone()).await?;
     index.forget(ingest::takedown(&line)).await?;
-    Ok(found)
+    Ok((found, said))
 }
 
 /// The topics whose feeds showed the entry: each tells its readers that it is gone.

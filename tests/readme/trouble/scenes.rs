@@ -310,6 +310,10 @@ pub fn damage() -> String {
     crate::house::write(&ledger, torn.as_bytes());
     house.write("data/archive/_ledger/.unclean", b"");
     said.push_str(&all(&house.run(["poll"]).success()));
+    let house = settled();
+    let raw = files(&house.path("data/archive/_raw")).pop().expect("raw");
+    crate::house::write(&raw, b"torn");
+    said.push_str(&all(&house.run(["forget", "https://example.org/x/1", "--reason", "asked to"]).success()));
     said + &examined()
 }
 
