@@ -116,3 +116,16 @@ fn a_damaged_raw_file_does_not_stop_a_takedown() {
         house.run(["verify", "--deep"]).success();
     }
 }
+
+#[test]
+fn verify_misses_no_file_of_what_was_taken_down() {
+    let house = House::new();
+    house.config(ONE);
+    for name in ["one", "two"] {
+        house.write(&format!("old/_posts/{name}.md"), post(name, "https://example.org/1").as_bytes());
+    }
+    house.run(["import", "old"]).success();
+    forget(&house, "https://example.org/1");
+    let run = house.run(["verify"]);
+    assert_eq!((run.code, run.stderr.as_str()), (0, ""), "{}", run.stdout);
+}

@@ -1,6 +1,6 @@
 //! Checks every post against its name, its ledger line and the index.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use crate::archive::{Archive, ArchiveError, Line, Op};
 use crate::index::{Index, IndexError};
@@ -63,21 +63,12 @@ pub async fn archive<I: Index, A: Archive>(
     Ok(done)
 }
 
-/// The last line that wrote each path, without those that were forgotten since.
+/// The last line that wrote each path, without the paths of entries that were taken down: several may have held one, and
+/// it is gone for good, wherever its line stands.
 fn last_by_path(lines: &[Line]) -> BTreeMap<&str, &Line> {
-    let mut written = BTreeMap::new();
-    for line in lines {
-        match (line.op, &line.path) {
-            (Op::Forget, Some(path)) => {
-                written.remove(path.as_str());
-            }
-            (_, Some(path)) => {
-                written.insert(path.as_str(), line);
-            }
-            (_, None) => {}
-        }
-    }
-    written
+    let gone: HashSet<EntryKey> = lines.iter().filter(|line| line.op == Op::Forget).map(|line| line.key).collect();
+    let left = lines.iter().filter(|line| !gone.contains(&line.key));
+    left.filter_map(|line| Some((line.path.as_deref()?, line))).collect()
 }
 
 async fn check<A: Archive>(
