@@ -254,6 +254,7 @@ fn reindex(app: &App, volume: Volume) -> Result<(), AppError> {
     let bar = counting("lines", volume);
     let done = app.reindex(|at, all| advance(&bar, at, all))?;
     bar.finish_and_clear();
+    warn_all(&done.said);
     let lines = counted(done.lines, "ledger line");
     let adopted = match done.adopted {
         0 => String::new(),

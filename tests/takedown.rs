@@ -87,10 +87,35 @@ fn the_lines_of_another_clone_bring_nothing_back() {
     copy(&two.path("data/archive/_posts"), &one.path("data/archive/_posts"));
     copy(&two.path("data/archive/_raw"), &one.path("data/archive/_raw"));
     add_lines(&one, &fs::read_to_string(month(&two)).expect("ledger"));
+    assert!(!holding(&one, "Second").is_empty());
     one.run(["publish"]).success();
     assert_eq!(one.read("data/public/all/atom.xml").matches("<entry").count(), 1);
+    assert_eq!(holding(&one, "Second"), Vec::<String>::new());
     one.run(["reindex"]).success();
     one.run(["publish"]).success();
+    assert_eq!(holding(&one, "Second"), Vec::<String>::new());
+    one.run(["verify"]).success();
+}
+
+#[test]
+fn a_takedown_of_another_clone_removes_what_lies_here() {
+    let (one, two) = (House::new(), House::new());
+    for (house, title) in [(&one, "First"), (&two, "Second")] {
+        house.config(ONE).serves("/a.xml", rss(&(entry(1, title) + &entry(2, "Other"))));
+        house.run(["poll"]).success();
+    }
+    two.serves("/a.xml", rss(&(entry(1, "Second time") + &entry(2, "Other"))));
+    two.run(["poll"]).summary("1 read (1 revised, 1 duplicate)").success();
+    forget(&one, "https://example.org/1");
+    let kinds = ["_posts", "_revisions", "_raw"];
+    let is_there = |kind: &&str| holding(&two, "Second").iter().any(|name| name.contains(*kind));
+    assert!(kinds.iter().all(is_there), "{:?}", holding(&two, "Second"));
+    // As a union merge leaves it: the lines of the other clone behind one's own.
+    add_lines(&two, &fs::read_to_string(month(&one)).expect("ledger"));
+    two.run(["poll"]).success();
+    assert_eq!(holding(&two, "Second"), Vec::<String>::new());
+    assert!(holding(&two, "Other").iter().any(|name| name.contains("_raw")), "the other fragment stays");
+    two.run(["verify"]).success();
 }
 
 #[test]

@@ -220,6 +220,10 @@ impl Archive for FolderArchive {
         .await
     }
 
+    async fn remove_forgotten(&self, keys: BTreeSet<EntryKey>) -> Result<Vec<String>, ArchiveError> {
+        self.blocking(move |archive| archive.take_all_down(&keys)).await
+    }
+
     async fn read_many(&self, posts: Vec<Option<PostAt>>) -> Result<Vec<Option<Post>>, ArchiveError> {
         self.blocking(move |archive| {
             let read = |at: Option<PostAt>| at.map_or(Ok(None), |at| archive.read_one(&at));

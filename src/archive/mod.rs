@@ -166,6 +166,12 @@ pub trait Archive: Send + Sync {
     /// fragments go. Killed in the middle, it is finished by the next `recover`. Says which raw files were damaged and
     /// went whole.
     fn forget(&self, line: Line) -> impl Future<Output = Result<Vec<String>, ArchiveError>> + Send;
+    /// Removes what there is of entries that were taken down elsewhere, or came back since. Doing it again does no harm.
+    /// Says which raw files were damaged and went whole.
+    fn remove_forgotten(
+        &self,
+        keys: BTreeSet<EntryKey>,
+    ) -> impl Future<Output = Result<Vec<String>, ArchiveError>> + Send;
     /// Reads many posts; `None` where there is no path, no file, or no whole post in it.
     fn read_many(
         &self,

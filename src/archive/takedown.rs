@@ -5,30 +5,43 @@ use std::path::{Path, PathBuf};
 
 use super::folder::{FolderArchive, failed, unread};
 use super::raw::RawPoll;
-use super::{ArchiveError, Line};
+use super::{ArchiveError, Line, Op};
 use crate::model::{EntryKey, LedgerPosition, PostPath};
+
+/// What the ledger names of some entries.
+#[derive(Default)]
+struct Named {
+    posts: BTreeSet<String>,
+    raw: BTreeSet<String>,
+}
 
 impl FolderArchive {
     /// Removes the post, its former versions and its raw fragments. Doing it again does no harm. Says which raw files
     /// went whole.
     pub(super) fn take_down(&self, line: &Line) -> Result<Vec<String>, ArchiveError> {
-        let lines = self.ledger_files().lines_after(&LedgerPosition::default())?;
-        let of_entry = || lines.iter().filter(|other| other.key == line.key);
-        let posts = of_entry().filter_map(|line| line.path.as_deref()).filter_map(PostPath::parse);
+        self.take_all_down(&BTreeSet::from([line.key]))
+    }
+
+    /// Does that for several entries, with one look through the ledger.
+    pub(super) fn take_all_down(&self, keys: &BTreeSet<EntryKey>) -> Result<Vec<String>, ArchiveError> {
+        let named = self.named(keys)?;
+        let posts = named.posts.iter().filter_map(|path| PostPath::parse(path));
         let mut files: BTreeSet<PathBuf> = posts.map(|path| self.root.join(path.as_str())).collect();
-        let folder = self.root.join(format!("_revisions/{}", line.key));
-        files.extend(self.disk.list(&folder).map_err(|e| unread(&folder, e))?);
+        let mut folders = BTreeSet::new();
+        for key in keys {
+            let folder = self.root.join(format!("_revisions/{key}"));
+            files.extend(self.disk.list(&folder).map_err(|e| unread(&folder, e))?);
+            folders.insert(folder);
+        }
         for file in &files {
             self.disk.remove(file).map_err(|e| failed(file, "removed", e))?;
         }
-        let raw = of_entry().filter_map(|line| Some(RawPoll::path_of(line.feed.as_ref()?, line.seen)));
-        let raw: BTreeSet<PathBuf> = raw.map(|path| self.root.join(path)).collect();
+        let raw: Vec<PathBuf> = named.raw.iter().map(|path| self.root.join(path)).collect();
         let mut said = Vec::new();
         for file in &raw {
-            said.extend(self.without_fragments(file, line.key)?);
+            said.extend(self.without_fragments(file, keys)?);
         }
         // All folders, whatever was still to be done in them: a former run may have failed here.
-        let mut folders = BTreeSet::from([folder]);
         folders.extend(files.iter().chain(&raw).filter_map(|file| file.parent()).map(Path::to_owned));
         for folder in folders {
             if self.disk.is_folder(&folder).map_err(|e| unread(&folder, e))? {
@@ -38,9 +51,29 @@ impl FolderArchive {
         Ok(said)
     }
 
-    /// Takes an entry's fragments out of a raw file. One that is damaged cannot be sifted and may hold them, so it goes
-    /// whole, as raw files may; then a sentence says so.
-    fn without_fragments(&self, file: &Path, key: EntryKey) -> Result<Option<String>, ArchiveError> {
+    /// Where posts and fragments of entries lie. A path that another entry has taken since is not theirs any more.
+    fn named(&self, keys: &BTreeSet<EntryKey>) -> Result<Named, ArchiveError> {
+        let (mut named, mut position) = (Named::default(), LedgerPosition::default());
+        loop {
+            let (lines, next) = self.ledger_files().some_lines_after(&position)?;
+            if next == position {
+                return Ok(named);
+            }
+            position = next;
+            for line in lines.into_iter().filter(|line| line.op != Op::Forget) {
+                if keys.contains(&line.key) {
+                    named.raw.extend(line.feed.map(|feed| RawPoll::path_of(&feed, line.seen)));
+                    named.posts.extend(line.path);
+                } else if let Some(path) = line.path {
+                    named.posts.remove(&path);
+                }
+            }
+        }
+    }
+
+    /// Takes fragments out of a raw file. One that is damaged cannot be sifted and may hold them, so it goes whole, as
+    /// raw files may; then a sentence says so.
+    fn without_fragments(&self, file: &Path, keys: &BTreeSet<EntryKey>) -> Result<Option<String>, ArchiveError> {
         let Some(_) = self.disk.length(file).map_err(|e| unread(file, e))? else { return Ok(None) };
         let bytes = self.disk.read(file, 0).map_err(|e| unread(file, e))?;
         let mut poll = match RawPoll::from_bytes(&bytes) {
@@ -54,7 +87,7 @@ impl FolderArchive {
             }
         };
         let before = poll.fragments.len();
-        poll.fragments.retain(|fragment| fragment.key != key);
+        poll.fragments.retain(|fragment| !keys.contains(&fragment.key));
         if poll.fragments.is_empty() {
             self.disk.remove(file).map_err(|e| failed(file, "removed", e))?;
         } else if poll.fragments.len() < before {

@@ -30,8 +30,10 @@ pub async fn all<I: Index, A: Archive>(
         if done.adopted > 0 {
             said.push(format!("{} posts had no line in the ledger; they got one", done.adopted));
         }
+        said.extend(done.said);
         done.lines
     } else {
+        said.extend(ingest::remove_forgotten(index, archive).await?);
         ingest::catch_up(index, archive, config, |_, _| {}).await?
     };
     if knows_too_much {

@@ -1,6 +1,6 @@
 //! Takes into the index what the archive holds and the index does not know.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use futures_util::future::try_join;
@@ -74,6 +74,26 @@ pub async fn catch_up<I: Index, A: Archive>(
     }
     index.commit(finished(config, &known, position)).await?;
     Ok(lines.len())
+}
+
+/// Removes from the archive what lines that the index does not know bring of entries that were taken down, here or in
+/// another clone; says what was out of the ordinary.
+pub async fn remove_forgotten<I: Index, A: Archive>(index: &I, archive: &A) -> Result<Vec<String>, IngestError> {
+    let (mut position, mut gone) = (index.ledger().await?, BTreeSet::new());
+    if position == archive.position().await? {
+        return Ok(Vec::new());
+    }
+    loop {
+        let (lines, next) = archive.some_lines_after(&position).await?;
+        if next == position {
+            break;
+        }
+        position = next;
+        let known = index.forgotten(lines.iter().map(|line| (line.key, Vec::new())).collect()).await?;
+        let is_gone = |(line, known): &(&Line, bool)| *known || line.op == Op::Forget;
+        gone.extend(lines.iter().zip(known).filter(is_gone).map(|(line, _)| line.key));
+    }
+    if gone.is_empty() { Ok(Vec::new()) } else { Ok(archive.remove_forgotten(gone).await?) }
 }
 
 /// Takes in lines that were just written by whoever knows what their posts say. The index has to

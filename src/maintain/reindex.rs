@@ -11,12 +11,14 @@ use crate::maintain::ingest::{self, IngestError};
 use crate::model::{LedgerPosition, Timestamp};
 
 /// What was done.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Reindexed {
     /// Ledger lines read.
     pub lines: usize,
     /// Posts that had no ledger line and got one.
     pub adopted: usize,
+    /// What was out of the ordinary.
+    pub said: Vec<String>,
 }
 
 /// Posts without a line get one in portions of this size.
@@ -33,8 +35,9 @@ pub async fn archive<I: Index, A: Archive>(
 ) -> Result<Reindexed, IngestError> {
     index.clear().await?;
     let adopted = adopt_strays(archive, now).await?;
+    let said = ingest::remove_forgotten(index, archive).await?;
     let lines = ingest::catch_up(index, archive, config, progress).await?;
-    Ok(Reindexed { lines, adopted })
+    Ok(Reindexed { lines, adopted, said })
 }
 
 /// Gives a ledger line to posts that have none, such as those copied into the archive by hand.
