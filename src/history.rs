@@ -43,8 +43,6 @@ pub struct History {
     pub newest: Timestamp,
     /// How far the ledger was read for it.
     pub ledger: LedgerPosition,
-    /// Takedowns up to this time are in its documents.
-    pub struck: Timestamp,
 }
 
 impl History {

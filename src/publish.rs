@@ -6,6 +6,7 @@ mod history;
 mod making;
 mod root;
 mod select;
+mod strike;
 
 use std::sync::Arc;
 
@@ -99,6 +100,7 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
             return Ok(outcome);
         }
         let facts = self.site_facts(now).await?;
+        self.strike_new(&facts, &mut outcome).await?;
         let sources = self.archive.sources().await?;
         self.apply_new_rules(&stale, &mut outcome).await?;
         let facts = Facts::new(facts, sources, self.config);
@@ -179,7 +181,7 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
             entries.push(Published { related, ..entry::published(post, shown, change, &found, facts) });
         }
         let gone = self.index.taken_down(&topic.id, TOMBSTONES).await?;
-        let gone: Vec<Deleted> = gone.iter().map(|takedown| told(takedown, facts)).collect();
+        let gone: Vec<Deleted> = gone.iter().map(|takedown| told(takedown, &facts.site)).collect();
         let said = Arc::new((self.channel(going, &facts.site), entries, gone));
         let mut making = Making::default();
         for format in Format::ALL {

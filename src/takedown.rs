@@ -54,7 +54,7 @@ where
     ingest::catch_up(&**index, &**archive, config, |_, _| {}).await?;
     archive.settle().await?;
     let publisher = Publisher { config, index: &**index, archive: &**archive, site };
-    publisher.strike_everywhere(&found, now).await?;
+    publisher.strike_everywhere(now).await?;
     publisher.topics(&config.topics, false, now).await?;
     said.push(format!("forgotten: `{}`, its former versions and its sources are gone", found.record.path));
     Ok(said.join("\n"))

@@ -203,6 +203,11 @@ async fn answers<I: Index>(index: &I, ids: &[Identity], aliases: &[Alias]) -> Ve
     ask!(some_after(Some(key(1)), 2));
     ask!(ledger());
     ask!(records(ids));
+    ask!(takedowns());
+    ask!(struck());
+    ask!(forgotten(
+        (0..MANY).map(|n| (key(n), aliases.iter().map(Alias::fingerprint).take(n % 2).collect())).collect()
+    ));
     for alias in aliases {
         ask!(find(alias));
     }

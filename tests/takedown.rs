@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::PathBuf;
 
+use chrono::DateTime;
+
 use crate::house::{DATE, House, copy, files, item, rss, write};
 
 const ONE: &str = "feeds: [{ id: a, name: A, url: '{server}/a.xml' }]\ntopics: [{ id: all }]";
@@ -10,6 +12,12 @@ const ONE: &str = "feeds: [{ id: a, name: A, url: '{server}/a.xml' }]\ntopics: [
 fn entry(n: usize, title: &str) -> String {
     let (link, guid) = (format!("https://example.org/{n}"), format!("urn:test:{n}"));
     item(title, &link, &guid, DATE, &format!("<p>text {n}.</p>"))
+}
+
+fn entries(numbers: std::ops::Range<usize>) -> String {
+    let day = |n: usize| DateTime::from_timestamp(1_600_000_000 + i64::try_from(n).expect("small") * 86_400, 0);
+    let dated = |n: usize| entry(n, &format!("Title {n}.")).replace(DATE, &day(n).expect("date").to_rfc2822());
+    rss(&numbers.map(dated).collect::<String>())
 }
 
 /// A post of another maker.
@@ -140,6 +148,55 @@ fn a_damaged_raw_file_does_not_stop_a_takedown() {
         assert!(run.stderr.contains(&told) && !raw.exists(), "{}", run.stderr);
         house.run(["verify", "--deep"]).success();
     }
+}
+
+const TWO: &str = "feeds: [{ id: a, name: A, url: '{server}/a.xml' }]\n\
+                   topics: [{ id: all, limit: 3 }, { id: left, limit: 3, formats: [atom, rss, json] }, { id: other, none: ['Title 104.'], formats: [rss] }]";
+
+fn with_a_topic_that_left() -> House {
+    let house = House::new();
+    house.config(TWO).serves("/a.xml", entries(0..105));
+    house.run(["poll"]).success();
+    house.config(ONE);
+    house.run(["poll"]).success();
+    house.write("data/public/left/notes.html", b"what somebody else keeps there");
+    house
+}
+
+#[test]
+fn a_takedown_that_arrives_late_is_struck_from_sealed_documents() {
+    let house = House::new();
+    house.config(ONE).serves("/a.xml", entries(0..150));
+    house.run(["poll"]).success();
+    forget(&house, "https://example.org/0");
+    assert!(!holding(&house, "text 1.").is_empty());
+    // Somebody took it down long ago, in a clone that is merged now.
+    let line = house.ledger().into_iter().find(|line| line["guid"] == "urn:test:1").expect("line");
+    let (key, path) = (line["key"].as_str().expect("key"), line["path"].as_str().expect("path"));
+    let text = format!(
+        "{{\"op\":\"forget\",\"seen\":\"2020-01-01T00:00:00.000Z\",\"key\":\"{key}\",\"path\":\"{path}\",\
+         \"id\":\"urn:test:1\",\"topics\":[\"all\"]}}\n"
+    );
+    add_lines(&house, &text);
+    house.run(["poll"]).success();
+    assert_eq!(holding(&house, "text 1."), Vec::<String>::new());
+}
+
+/// A file that no takedown gets past.
+fn in_the_way(house: &House) -> PathBuf {
+    let way = house.path("data/public/left/history/0.xml");
+    std::os::unix::fs::symlink("nowhere", &way).expect("link");
+    way
+}
+
+#[test]
+fn a_takedown_that_stopped_is_finished_by_the_next_publication() {
+    let house = with_a_topic_that_left();
+    let way = in_the_way(&house);
+    house.run(["forget", "https://example.org/0", "--reason", "asked to"]).code(1);
+    fs::remove_file(way).expect("removed");
+    house.run(["poll"]).success();
+    assert_eq!(holding(&house, "text 0."), Vec::<String>::new());
 }
 
 #[test]

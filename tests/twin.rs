@@ -27,6 +27,8 @@ pub struct Memory {
     pub feeds: BTreeMap<FeedId, FeedState>,
     /// By generation.
     pub histories: BTreeMap<String, History>,
+    /// Which takedowns were struck.
+    pub struck: Option<Fingerprint>,
 }
 
 /// How far a commit came that was cut short: the steps come in this order.
@@ -148,6 +150,7 @@ impl Memory {
         self.ledger.clear();
         self.published.clear();
         self.histories.clear();
+        self.struck = None;
     }
 
     pub fn clear(&mut self) {
@@ -204,6 +207,19 @@ impl Index for Twin {
         let memory = self.memory();
         let of_topic = memory.takedowns.values().filter(|takedown| takedown.topics.contains(topic));
         Ok(of_topic.take(limit).cloned().collect())
+    }
+
+    async fn takedowns(&self) -> Result<Vec<Takedown>, IndexError> {
+        Ok(self.memory().takedowns.values().cloned().collect())
+    }
+
+    async fn struck(&self) -> Result<Option<Fingerprint>, IndexError> {
+        Ok(self.memory().struck)
+    }
+
+    async fn put_struck(&self, takedowns: Fingerprint) -> Result<(), IndexError> {
+        self.memory().struck = Some(takedowns);
+        Ok(())
     }
 
     async fn clear(&self) -> Result<(), IndexError> {

@@ -111,6 +111,12 @@ pub trait Index: Send + Sync {
         topic: &TopicId,
         limit: usize,
     ) -> impl Future<Output = Result<Vec<Takedown>, IndexError>> + Send;
+    /// Every entry that was taken down, newest first; their marks are left out.
+    fn takedowns(&self) -> impl Future<Output = Result<Vec<Takedown>, IndexError>> + Send;
+    /// Which set of takedowns was last struck from published documents that nobody makes again.
+    fn struck(&self) -> impl Future<Output = Result<Option<Fingerprint>, IndexError>> + Send;
+    /// Remembers which set of takedowns was struck.
+    fn put_struck(&self, takedowns: Fingerprint) -> impl Future<Output = Result<(), IndexError>> + Send;
     /// Empties the index of everything that the archive's ledger says.
     fn clear(&self) -> impl Future<Output = Result<(), IndexError>> + Send;
     /// What an alias leads to.

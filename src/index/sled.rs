@@ -260,6 +260,18 @@ impl Index for SledIndex {
         self.blocking(move |index| index.entries(|entries| entries.taken_down(&topic, limit))).await
     }
 
+    async fn takedowns(&self) -> Result<Vec<Takedown>, IndexError> {
+        self.blocking(|index| index.entries(Entries::takedowns)).await
+    }
+
+    async fn struck(&self) -> Result<Option<Fingerprint>, IndexError> {
+        self.blocking(|index| index.state(State::struck)).await
+    }
+
+    async fn put_struck(&self, takedowns: Fingerprint) -> Result<(), IndexError> {
+        self.blocking(move |index| index.state(|state| state.put_struck(takedowns))).await
+    }
+
     async fn clear(&self) -> Result<(), IndexError> {
         self.blocking(Self::clear_now).await
     }

@@ -6,13 +6,12 @@ use std::sync::Arc;
 use super::facts::Facts;
 use super::making::Making;
 use super::{Outcome, PublishError, Publisher, entry};
-use crate::archive::{Archive, Line, Op};
+use crate::archive::{Archive, Line, Op, SiteFacts};
 use crate::history::{self, History, Version};
 use crate::index::{Index, Takedown};
 use crate::maintain::look;
-use crate::model::{EntryKey, Format, Found, LedgerPosition, Post, Publish, Record, Timestamp, Topic, TopicId};
+use crate::model::{EntryKey, Format, Found, LedgerPosition, Post, Publish, Record, Topic, TopicId};
 use crate::output::{self, Deleted};
-use crate::site::Replaced;
 use crate::topic::{self, Matcher};
 
 /// A topic and how far its history goes.
@@ -77,9 +76,6 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
                 all[place].history.age();
                 self.put(&all[place]).await?;
             }
-        }
-        for going in &mut all {
-            self.strike(going, facts, outcome).await?;
         }
         Ok(all)
     }
@@ -244,7 +240,7 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
                 found.record.revised = (version.rev > 0).then_some(version.seen);
                 entries.extend(post.map(|post| (self.shown(&post, &found, facts), post, found)));
             } else if let Some(takedown) = going.forgotten.get(&version.key) {
-                let gone = told(takedown, facts);
+                let gone = told(takedown, &facts.site);
                 deleted.insert(gone.id.clone(), gone);
             }
         }
@@ -264,38 +260,6 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
             previous: (number > 1).then(|| address(&going.path(number - 1))),
         }
     }
-
-    /// Takes an entry that was just taken down out of every sealed document there is, also of topics and generations
-    /// that the config no longer has.
-    pub async fn strike_everywhere(&self, found: &Found, when: Timestamp) -> Result<(), PublishError> {
-        let site = self.site_facts(when).await?;
-        let gone = Deleted { id: found.record.id.clone().unwrap_or_else(|| entry::id(&site, found.key)), when };
-        for path in self.site.files("")?.into_iter().filter(|path| path.contains("/history/")) {
-            self.strike_out(&path, std::slice::from_ref(&gone))?;
-        }
-        Ok(())
-    }
-
-    /// True when a document held one of the entries.
-    fn strike_out(&self, path: &str, deleted: &[Deleted]) -> Result<bool, PublishError> {
-        let document = self.site.read(path)?;
-        let Some(bytes) = output::struck(&document, deleted) else { return Ok(false) };
-        Ok(self.site.replace(path, &bytes)? == Replaced::Changed)
-    }
-
-    /// Takes entries that were taken down out of the documents of all generations: the one way in which they change.
-    async fn strike(&self, going: &mut Going<'_>, facts: &Facts, outcome: &mut Outcome) -> Result<(), PublishError> {
-        let new = going.forgotten.values().filter(|takedown| takedown.when > going.history.struck);
-        let deleted: Vec<Deleted> = new.map(|takedown| told(takedown, facts)).collect();
-        if deleted.is_empty() {
-            return Ok(());
-        }
-        for path in self.site.files(&format!("{}/history", going.topic.id))? {
-            outcome.changed += usize::from(self.strike_out(&path, &deleted)?);
-        }
-        going.history.struck = going.forgotten.values().map(|takedown| takedown.when).max().unwrap_or_default();
-        self.put(going).await
-    }
 }
 
 /// The record of an entry whose version is its latest.
@@ -304,7 +268,7 @@ fn latest(version: Version, found: Option<&Found>) -> Option<&Record> {
 }
 
 /// A takedown as readers are told of it.
-pub(super) fn told(takedown: &Takedown, facts: &Facts) -> Deleted {
-    let id = takedown.id.clone().unwrap_or_else(|| entry::id(&facts.site, takedown.key));
+pub(super) fn told(takedown: &Takedown, facts: &SiteFacts) -> Deleted {
+    let id = takedown.id.clone().unwrap_or_else(|| entry::id(facts, takedown.key));
     Deleted { id, when: takedown.when }
 }

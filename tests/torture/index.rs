@@ -101,6 +101,18 @@ impl<I: Halves> Index for FaultIndex<I> {
         self.read("taken_down", self.inner.taken_down(topic, limit)).await
     }
 
+    async fn takedowns(&self) -> Result<Vec<Takedown>, IndexError> {
+        self.read("takedowns", self.inner.takedowns()).await
+    }
+
+    async fn struck(&self) -> Result<Option<Fingerprint>, IndexError> {
+        self.read("struck", self.inner.struck()).await
+    }
+
+    async fn put_struck(&self, takedowns: Fingerprint) -> Result<(), IndexError> {
+        self.step("put_struck", Does::Fill, self.inner.put_struck(takedowns), nothing()).await
+    }
+
     async fn clear(&self) -> Result<(), IndexError> {
         self.step("clear", Does::Fill, self.inner.clear(), self.inner.half_clear()).await
     }

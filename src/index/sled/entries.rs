@@ -220,6 +220,15 @@ impl Entries {
         Ok(found)
     }
 
+    /// Every takedown, the latest first.
+    pub(super) fn takedowns(&self) -> Result<Vec<Takedown>, IndexError> {
+        let rows = self.trees.takedowns.iter().map(|item| {
+            let (row, value) = item.map_err(|e| self.unread(&e))?;
+            stored::takedown(&row, &value).ok_or_else(|| self.damaged("a takedown cannot be read"))
+        });
+        rows.collect()
+    }
+
     /// Every rule that has places in the order.
     fn ordered_rules(&self) -> Result<Vec<Fingerprint>, IndexError> {
         let mut rules = Vec::new();

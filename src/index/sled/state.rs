@@ -14,6 +14,9 @@ use crate::model::{FeedId, Fingerprint, LedgerPosition, TopicId};
 /// Where it keeps how far the ledger is known.
 const LEDGER: &[u8] = b"ledger";
 
+/// Where it keeps which takedowns were struck from published documents.
+const STRUCK: &[u8] = b"struck";
+
 /// Where it keeps its version.
 const SELF: &[u8] = b"version";
 
@@ -92,6 +95,7 @@ impl State {
     pub(super) fn forget_ledger(&self) -> Result<(), IndexError> {
         let mut batch = Batch::default();
         batch.remove(LEDGER);
+        batch.remove(STRUCK);
         for key in self.db.scan_prefix(HISTORY).keys() {
             batch.remove(key.map_err(|e| broken(&self.path, "read", &e))?);
         }
@@ -121,6 +125,18 @@ impl State {
         let value = stored::history_bytes(history).map_err(|e| store::refused(&self.path, "written", e))?;
         let mut batch = Batch::default();
         batch.insert(format!("{HISTORY}{generation}").as_bytes(), value);
+        self.apply(batch)
+    }
+
+    /// Which set of takedowns was struck.
+    pub(super) fn struck(&self) -> Result<Option<Fingerprint>, IndexError> {
+        let value = self.db.get(STRUCK).map_err(|e| broken(&self.path, "read", &e))?;
+        Ok(value.and_then(|value| Fingerprint::from_bytes(&value)))
+    }
+
+    pub(super) fn put_struck(&self, takedowns: Fingerprint) -> Result<(), IndexError> {
+        let mut batch = Batch::default();
+        batch.insert(STRUCK, &takedowns.bytes()[..]);
         self.apply(batch)
     }
 

@@ -47,7 +47,6 @@ struct StoredHistory {
     young: Vec<StoredVersion>,
     newest: i64,
     ledger: LedgerPosition,
-    struck: i64,
 }
 
 /// Key, number of the revision, when it was seen, whether it is news.
@@ -62,7 +61,6 @@ pub(super) fn history_bytes(history: &History) -> Result<Vec<u8>, String> {
         young: history.young.iter().map(version).collect(),
         newest: history.newest.millis(),
         ledger: history.ledger.clone(),
-        struck: history.struck.millis(),
     };
     postcard::to_extend(&stored, vec![VERSION]).map_err(|e| e.to_string())
 }
@@ -79,7 +77,6 @@ pub(super) fn history(value: &[u8]) -> Option<History> {
         young: stored.young.into_iter().map(version).collect::<Option<_>>()?,
         newest: Timestamp::from_millis(stored.newest),
         ledger: stored.ledger,
-        struck: Timestamp::from_millis(stored.struck),
     })
 }
 
@@ -220,6 +217,18 @@ mod tests {
         let mut other = bytes;
         other[0] = VERSION + 1;
         assert!(decode(&other).is_err());
+    }
+
+    #[test]
+    fn a_history_comes_back_also_from_what_a_former_version_wrote() {
+        let version = Version { key: EntryKey::of("x"), rev: 1, seen: Timestamp::from_millis(5), is_news: true };
+        let whole =
+            History { sealed: 3, pending: vec![version], ledger: vec![("2026-11".into(), 7)], ..History::default() };
+        let mut bytes = history_bytes(&whole).expect("bytes");
+        assert_eq!(history(&bytes), Some(whole.clone()));
+        // It ended with a time.
+        bytes.extend([0x80, 0x01]);
+        assert_eq!(history(&bytes), Some(whole));
     }
 
     #[test]
