@@ -239,6 +239,41 @@ fn a_post_of_a_former_batch_that_somebody_deleted_costs_no_line() {
 }
 
 #[test]
+fn a_version_that_was_replaced_since_then_costs_no_line() {
+    let house = House::new();
+    house.config(
+        "storage: { raw: none }\nfeeds: [{ id: a, name: A, url: '{server}/a.xml', revisions: replace }]\ntopics: [{ id: all }]",
+    );
+    for text in ["one", "two", "three"] {
+        house.serves("/a.xml", rss(&item("Entry", "https://example.org/0", "g0", DATE, &format!("<p>{text}</p>"))));
+        house.run(["poll"]).success();
+    }
+    let ledger = house.ledger();
+    assert_eq!(ledger.len(), 3);
+    house.write("data/archive/_ledger/.unclean", b"");
+    let run = house.run(["poll"]).summary("1 not modified").success();
+    assert_eq!(run.stderr, "");
+    assert_eq!(house.ledger(), ledger);
+}
+
+#[test]
+fn a_post_that_somebody_deleted_costs_no_line_where_no_sources_are_kept() {
+    let house = House::new();
+    house.config(&format!("storage: {{ raw: none }}\n{ONE}"));
+    house.serves("/a.xml", entries(1)).run(["poll"]).success();
+    let first = house.posts();
+    house.serves("/a.xml", entries(2)).run(["poll"]).success();
+    let ledger = house.ledger();
+    for path in first.keys() {
+        fs::remove_file(house.path(&format!("data/archive/{path}"))).expect("removed");
+    }
+    house.write("data/archive/_ledger/.unclean", b"");
+    let run = house.run(["poll"]).summary("1 not modified").success();
+    assert_eq!(run.stderr, "");
+    assert_eq!(house.ledger(), ledger);
+}
+
+#[test]
 fn an_unwritable_archive_stops_before_anything_is_marked() {
     let house = House::new();
     house.config(ONE).serves("/a.xml", entries(1));

@@ -3,6 +3,9 @@
 //! A group of batches writes temporary files and ledger lines, syncs, and only then renames. So only
 //! the last batches of the ledger can be half done, as many as a group has at most, and each of their
 //! lines can be finished exactly when the temporary file that it promises is whole.
+//!
+//! Whether a batch was synced is seen from the last one on: a file that has its last name says that its batch was, and
+//! with it all before. Those of its own group shared the sync, and a former group was complete before this one began.
 
 use std::collections::{BTreeSet, HashSet};
 use std::path::Path;
@@ -50,8 +53,9 @@ impl FolderArchive {
         // The posts of entries that were taken down are gone for good reason.
         let forgotten: HashSet<EntryKey> =
             batches.iter().flatten().filter(|line| line.op == Op::Forget).map(|line| line.key).collect();
+        let synced = self.count_synced(&batches)?;
         for (place, batch) in batches.iter().enumerate() {
-            let done = self.finish(batch, place + 1 == batches.len(), &forgotten)?;
+            let done = self.finish(batch, place < synced, place + 1 == batches.len(), &forgotten)?;
             finished += done.moved;
             self.finish_raw(&done.kept)?;
             lost.extend(done.lost.into_iter().map(std::ptr::from_ref::<Line>));
@@ -75,15 +79,15 @@ impl FolderArchive {
 
     /// Puts in place what can be.
     ///
-    /// Where nothing of the batch is in place, its sync may not have come to its end: whatever looks
+    /// Where nothing says that the batch was synced, its sync may not have come to its end: whatever looks
     /// whole by luck is given up with the rest, so that post, former version and raw stay together.
     fn finish<'l>(
         &self,
         batch: &[&'l Line],
+        was_synced: bool,
         is_last: bool,
         forgotten: &HashSet<EntryKey>,
     ) -> Result<Finished<'l>, ArchiveError> {
-        let was_synced = self.was_synced(batch)?;
         let mut done = Finished::default();
         for &line in batch {
             let (Some(path), Some(sum)) = (&line.path, &line.sha256) else {
@@ -120,8 +124,19 @@ impl FolderArchive {
         Ok(done)
     }
 
+    /// How many batches, from the first on, were synced for certain: all up to the last one that shows it. Of those before
+    /// it nothing may be left to show it: a later version took the post over, or somebody deleted it.
+    fn count_synced(&self, batches: &[Vec<&Line>]) -> Result<usize, ArchiveError> {
+        for (place, batch) in batches.iter().enumerate().rev() {
+            if self.shows_sync(batch)? {
+                return Ok(place + 1);
+            }
+        }
+        Ok(0)
+    }
+
     /// True when a file of the batch has its last name, which comes after the sync.
-    fn was_synced(&self, batch: &[&Line]) -> Result<bool, ArchiveError> {
+    fn shows_sync(&self, batch: &[&Line]) -> Result<bool, ArchiveError> {
         for line in batch {
             let (Some(path), Some(sum)) = (&line.path, &line.sha256) else { continue };
             let file = self.root.join(path);
