@@ -6,6 +6,11 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+use crate::model::Fingerprint;
+
+/// The longest name that file systems take, in bytes.
+pub const LONGEST_NAME: usize = 255;
+
 /// A disk. Each call is one step that can fail by itself.
 pub trait Disk: Send + Sync + Debug {
     /// The bytes of a file, from an offset on.
@@ -157,7 +162,36 @@ pub fn found(disk: &dyn Disk, root: &Path) -> io::Result<()> {
 
 /// The name of a file while it is being written: it begins with a dot, so that Jekyll, git and
 /// readers pass it over, and is the same for the same file, so that an unclean stop can be mended.
+/// Where a name leaves no room for that, its hash stands for it.
 pub fn temporary(path: &Path) -> PathBuf {
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    path.with_file_name(format!(".{name}.tmp"))
+    let temporary = format!(".{name}.tmp");
+    if temporary.len() <= LONGEST_NAME {
+        return path.with_file_name(temporary);
+    }
+    path.with_file_name(format!(".{}.tmp", Fingerprint::of(&name).hex()))
+}
+
+/// True for the name of a file that is being written.
+pub fn is_temporary(path: &Path) -> bool {
+    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
+    name.starts_with('.') && path.extension().is_some_and(|e| e == "tmp")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_has_room_for_its_temporary_name_however_long_its_own_is() {
+        let of = |length: usize| temporary(&Path::new("_posts").join("汉".repeat(length / 3)));
+        assert_eq!(temporary(Path::new("_posts/a.md")), Path::new("_posts/.a.md.tmp"));
+        assert_eq!(of(249).file_name().expect("name").len(), 249 + 5);
+        for length in [252, 255] {
+            let temporary = of(length);
+            assert!(is_temporary(&temporary) && temporary.file_name().expect("name").len() <= LONGEST_NAME);
+            assert_eq!(temporary.parent(), Some(Path::new("_posts")));
+        }
+        assert_ne!(of(252), of(255));
+    }
 }

@@ -146,6 +146,33 @@ fn posts_of_other_makers_are_taken_over_and_known() {
 }
 
 #[test]
+fn files_with_the_longest_names_are_taken_over() {
+    let house = House::new();
+    house.config(ONE);
+    let post = |n: usize| format!("---\ntitle: Post {n}\nfrom: https://example.org/{n}\n---\ntext {n}\n");
+    // A file system takes 255 bytes; a post in Chinese comes near with eighty characters.
+    let names: Vec<String> = [200, 247, 248, 252].iter().map(|n| format!("_posts/{}.md", "x".repeat(*n))).collect();
+    let chinese = format!("_posts/2020-01-02-{}.md", "汉".repeat(80));
+    for (n, name) in names.iter().chain([&chinese]).enumerate() {
+        house.write(&format!("old/{name}"), post(n).as_bytes());
+    }
+    let run = house.run(["import", "old"]).success();
+    assert!(run.stdout.contains("imported 5 posts"), "{}", run.stdout);
+    for name in names.iter().chain([&chinese]) {
+        assert_eq!(house.read(&format!("old/{name}")), house.read(&format!("data/archive/{name}")));
+    }
+    // Other posts under names that are taken: the number has to find room.
+    for (n, name) in names.iter().chain([&chinese]).enumerate() {
+        house.write(&format!("more/{name}"), post(n + 10).as_bytes());
+    }
+    let run = house.run(["import", "more"]).success();
+    assert!(run.stdout.contains("imported 5 posts"), "{}", run.stdout);
+    assert!(house.path(&format!("data/archive/_posts/{}-2.md", "x".repeat(250))).exists());
+    assert_eq!(house.posts().len(), 10);
+    house.run(["verify", "--deep"]).success();
+}
+
+#[test]
 fn the_samples_of_real_archives_are_taken_over_whole() {
     let samples = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/corpora/archive");
     if !samples.is_dir() {

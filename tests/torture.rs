@@ -124,7 +124,10 @@ fn a_history_survives_while_a_document_of_it_is_sealed() {
 #[test]
 fn an_import_survives() {
     let folder = tempfile::tempdir().expect("folder");
+    // Its name leaves no room for a temporary one.
+    let long = format!("_posts/{}.md", "长".repeat(84));
     let posts = [
+        (long.as_str(), "https://example.org/long"),
         ("_posts/2020-01-02-one.md", "https://example.org/foreign"),
         ("_posts/copy.md", "http://example.org/foreign?utm_source=x"),
         ("archived/2020-01-02/known.md", "https://example.org/1"),

@@ -8,6 +8,7 @@ use super::files::Pending;
 use super::folder::{FolderArchive, failed, revision_path, sha256_hex, unread};
 use super::raw::RawPacker;
 use super::{Adopted, ArchiveError, Batch, GROUP, Kept, Line, RawPoll};
+use crate::disk::LONGEST_NAME;
 use crate::model::{EntryKey, Post, PostPath};
 use crate::post;
 
@@ -296,12 +297,13 @@ impl FolderArchive {
     }
 }
 
-/// `a/b.md` as `a/b-2.md`.
+/// `a/b.md` as `a/b-2.md`; a name that would be too long is cut before the number.
 fn numbered(path: &PostPath, number: u32) -> Option<PostPath> {
-    let (stem, ending) =
-        path.as_str().rsplit_once('.').filter(|(_, e)| !e.contains('/')).unwrap_or((path.as_str(), ""));
-    let dot = if ending.is_empty() { "" } else { "." };
-    PostPath::parse(&format!("{stem}-{number}{dot}{ending}"))
+    let (folder, name) = path.as_str().split_at(path.as_str().rfind('/').map_or(0, |slash| slash + 1));
+    let (stem, ending) = name.split_at(name.rfind('.').unwrap_or(name.len()));
+    let end = format!("-{number}{ending}");
+    let stem = &stem[..stem.floor_char_boundary(LONGEST_NAME.saturating_sub(end.len()))];
+    PostPath::parse(&format!("{folder}{stem}{end}"))
 }
 
 fn key_of_post(path: &PostPath, bytes: &[u8]) -> Option<EntryKey> {

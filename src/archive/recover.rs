@@ -14,7 +14,7 @@ use super::files::Tail;
 use super::folder::{FolderArchive, failed, revision_path, sha256_hex, unread};
 use super::raw::RawPoll;
 use super::{ArchiveError, GROUP, Line, Op};
-use crate::disk::temporary;
+use crate::disk::{is_temporary, temporary};
 use crate::model::EntryKey;
 
 /// What became of a batch.
@@ -228,9 +228,4 @@ impl FolderArchive {
     fn exists(&self, file: &Path) -> Result<bool, ArchiveError> {
         Ok(self.disk.length(file).map_err(|e| unread(file, e))?.is_some())
     }
-}
-
-fn is_temporary(path: &Path) -> bool {
-    let name = path.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
-    name.starts_with('.') && path.extension().is_some_and(|e| e == "tmp")
 }
