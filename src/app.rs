@@ -5,6 +5,7 @@ mod edges;
 mod error;
 mod feeds;
 mod files;
+mod scratch;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -13,13 +14,14 @@ use std::time::Instant;
 pub use error::AppError;
 
 use self::edges::LocalEdges;
+use self::scratch::ScratchFolder;
 use crate::archive::{Archive, FolderArchive};
 use crate::clock::{Clock, SystemClock};
 use crate::config::{self, Config, Feed, Source};
 use crate::control::{Client, Command, ControlError, Line};
 use crate::daemon;
 use crate::fetch::{Fetcher, Limits, MinRate};
-use crate::index::{Damage, IndexError, SledIndex};
+use crate::index::{Damage, Index, IndexError, SledIndex};
 use crate::maintain::explain;
 use crate::maintain::heal;
 use crate::maintain::import::Imported;
@@ -108,9 +110,10 @@ impl App {
         }
         let start = Instant::now();
         let feeds = self.feeds(names)?;
-        // Where nothing was ever polled, a dry run remembers in a place that goes with it.
-        let scratch = ScratchFolder::for_dry_run(options.dry_run && !self.config.storage.index.exists());
-        let index = scratch.as_ref().map_or(self.config.storage.index.as_path(), |scratch| &scratch.0);
+        // Where there is no index, a dry run remembers in a place that goes with it.
+        let wanted = options.dry_run && scratch::is_new(&self.config.storage.index);
+        let scratch = wanted.then(ScratchFolder::make).transpose()?;
+        let index = scratch.as_ref().map_or(self.config.storage.index.as_path(), ScratchFolder::path);
         let mut done = Polled::default();
         self.over(index, !options.dry_run, async |poller| {
             if options.dry_run {
@@ -404,22 +407,6 @@ impl App {
     }
 }
 
-/// A folder that is removed when it is no longer needed.
-struct ScratchFolder(PathBuf);
-
-impl ScratchFolder {
-    fn for_dry_run(wanted: bool) -> Option<Self> {
-        wanted.then(|| Self(std::env::temp_dir().join(format!("feedmill-dry-run-{}", std::process::id()))))
-    }
-}
-
-impl Drop for ScratchFolder {
-    fn drop(&mut self) {
-        // What cannot be removed lies among other temporary files.
-        let _ = std::fs::remove_dir_all(&self.0);
-    }
-}
-
 /// Mends what an unclean stop left, in the archive first, then between archive and index. What the
 /// index itself had to mend was mended when it was opened.
 async fn heal(poller: &LocalPoller) -> Result<Vec<String>, AppError> {
@@ -428,10 +415,10 @@ async fn heal(poller: &LocalPoller) -> Result<Vec<String>, AppError> {
     Ok(said)
 }
 
-/// For a dry run, which mends nothing else: an index that had to be made anew learns the archive.
+/// For a dry run, which mends nothing else: an index that is new, or had to be made anew, learns the archive.
 async fn fill_new_index(poller: &LocalPoller) -> Result<Vec<String>, AppError> {
     let said = poller.index.healed();
-    if !said.is_empty() {
+    if !said.is_empty() || poller.index.ledger().await.map_err(PollError::from)?.is_empty() {
         ingest::catch_up(&*poller.index, &*poller.archive, &poller.config, |_, _| {}).await?;
     }
     Ok(said)

@@ -1,6 +1,8 @@
 //! Polling: what is kept, what is told, what a second poll leaves alone.
 
-use crate::house::{DATE, House, Page, item, rss};
+use std::fs;
+
+use crate::house::{DATE, House, Page, files, item, rss};
 
 const ONE: &str = "feeds: [{ id: a, name: A, url: '{server}/a.xml' }]\ntopics: [{ id: all }]";
 
@@ -170,6 +172,20 @@ fn dry_run_tells_and_writes_nothing() {
     house.run(["poll", "--dry-run"]).summary("2 read (2 posts would be new, 2 duplicates)").success();
     assert!(!house.path("data").exists());
     house.run(["poll"]).summary("2 read (2 new posts, 2 duplicates)").success();
+}
+
+#[test]
+fn a_dry_run_knows_the_archive_without_an_index() {
+    let house = House::new();
+    house.config(ONE).serves("/a.xml", two_items());
+    house.run(["poll"]).success();
+    let index = house.path("data/index");
+    fs::remove_dir_all(&index).expect("removed");
+    house.run(["poll", "--dry-run", "--force"]).summary("1 read (2 duplicates)").success();
+    assert!(!index.exists());
+    fs::create_dir(&index).expect("an empty folder");
+    house.run(["poll", "--dry-run", "--force"]).summary("1 read (2 duplicates)").success();
+    assert!(files(&index).is_empty(), "{:?}", files(&index));
 }
 
 #[test]
