@@ -236,6 +236,33 @@ fn verify_names_what_is_wrong() {
 }
 
 #[test]
+fn a_link_that_leads_nowhere_stops_nothing() {
+    let house = House::new();
+    house.config(ONE).serves("/a.xml", rss(&entry(1, "x")));
+    house.run(["poll"]).success();
+    std::os::unix::fs::symlink("nowhere.md", house.path("data/archive/_posts/2020-01-01-link.md")).expect("a link");
+    let run = house.run(["verify"]).code(1);
+    assert!(run.stderr.contains("`_posts/2020-01-01-link.md`: a link that leads to no file"), "{}", run.stderr);
+    fs::remove_dir_all(house.path("data/index")).expect("removed");
+    let run = house.run(["poll"]).summary("1 not modified").success();
+    assert_eq!(run.stderr, "warning: the index did not know 1 lines of the ledger; it took them in\n");
+    assert_eq!(house.ledger().len(), 1);
+}
+
+#[test]
+fn only_posts_that_got_a_line_are_counted() {
+    let house = House::new();
+    house.config(ONE).serves("/a.xml", rss(&entry(1, "x")));
+    house.run(["poll"]).success();
+    house.write("data/archive/_posts/2020-01-01-empty.md", b"");
+    house.write("data/archive/_posts/2020-01-01-stray.md", b"---\ntitle: Stray\n---\ntext\n");
+    let run = house.run(["reindex"]).success();
+    assert!(run.stdout.contains("1 post without a line got one"), "{}", run.stdout);
+    let run = house.run(["reindex"]).success();
+    assert!(!run.stdout.contains("without a line"), "{}", run.stdout);
+}
+
+#[test]
 fn feeds_are_added_and_comments_survive() {
     let house = House::new();
     house.config("# my feeds\nfeeds:\n  # the first\n  - id: a\n    name: A\n    url: '{server}/a.xml'");

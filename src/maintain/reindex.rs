@@ -40,17 +40,20 @@ pub async fn archive<I: Index, A: Archive>(
     Ok(Reindexed { lines, adopted, said })
 }
 
-/// Gives a ledger line to posts that have none, such as those copied into the archive by hand.
+/// Gives a ledger line to posts that have none, such as those copied into the archive by hand; says to how many.
 async fn adopt_strays<A: Archive>(archive: &A, now: Timestamp) -> Result<usize, IngestError> {
     let lines = archive.lines_after(&LedgerPosition::default()).await?;
     let named: BTreeSet<&str> = lines.iter().filter_map(|line| line.path.as_deref()).collect();
     let mut strays = archive.post_paths().await?;
     strays.retain(|path| !named.contains(path.as_str()));
+    let mut adopted = 0;
     for portion in strays.chunks(PORTION) {
         let mut notes = Vec::new();
         for path in portion {
             let post = match archive.read(path).await {
                 Ok(post) => post,
+                // A link that leads nowhere, or somebody removed it just now.
+                Err(error) if error.is_absence() => continue,
                 // A disk that does not answer must not look like a file that is no post.
                 Err(error @ ArchiveError::Read { .. }) => return Err(error.into()),
                 Err(_) => continue,
@@ -62,9 +65,10 @@ async fn adopt_strays<A: Archive>(archive: &A, now: Timestamp) -> Result<usize, 
                 ..Line::new(Op::Import, now, post.key)
             });
         }
+        adopted += notes.len();
         if !notes.is_empty() {
             archive.write_all(vec![Batch { notes, ..Batch::default() }]).await?;
         }
     }
-    Ok(strays.len())
+    Ok(adopted)
 }

@@ -86,6 +86,11 @@ async fn check<A: Archive>(
             done.findings.push(error.to_string());
             return Ok(());
         }
+        Err(error) if error.is_absence() => {
+            done.findings
+                .push(format!("`{path}`: a link that leads to no file; remove it, or put the file in its place"));
+            return Ok(());
+        }
         Err(error) => return Err(error.into()),
     };
     let Some(line) = line else {

@@ -325,6 +325,7 @@ fn examined() -> String {
     let edited = house.read(&paths[1]).replace("<p>", "<p>edited ");
     house.write(&paths[1], edited.as_bytes());
     house.write("data/archive/_posts/2020-01-01-stray.md", edited.replace("/2", "/3").as_bytes());
+    std::os::unix::fs::symlink("nowhere", house.path("data/archive/_posts/link.md")).expect("a link");
     let said = all(&house.run(["verify", "--deep"]).code(1));
     house.write(&paths[1], b"");
     said + &all(&house.run(["publish"]).code(4))
