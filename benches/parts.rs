@@ -227,6 +227,7 @@ fn remember(numbers: std::ops::Range<usize>) -> Vec<Remember> {
             seen: now(),
             guid: id.guid_fingerprint(),
             link: id.link_fingerprint(),
+            aliases: 0,
             revisions: 0,
             revised: None,
             id: id.guid,

@@ -142,6 +142,7 @@ pub fn remember(written: Written, line: &Line) -> Remember {
         seen: line.seen,
         guid: identity.guid_fingerprint(),
         link: identity.link_fingerprint(),
+        aliases: 0,
         revisions: line.rev.unwrap_or_default(),
         revised: None,
         id,
@@ -153,6 +154,7 @@ pub fn remember(written: Written, line: &Line) -> Remember {
         Some(former) => Record {
             also: former.also,
             seen: former.seen,
+            aliases: former.aliases,
             revisions: line.rev.unwrap_or(former.revisions + 1),
             claimed: former.claimed,
             revised: Some(line.seen),
@@ -173,6 +175,7 @@ pub fn remember_sighting(sighting: &Sighting) -> Remember {
     } else {
         record.guid = identity.guid_fingerprint().or(record.guid);
         record.link = identity.link_fingerprint().filter(|_| !identity.link_is_shared).or(record.link);
+        record.aliases += 1;
     }
     let aliases = plan::aliases(identity, sighting.key, sighting.new_address);
     Remember { key: sighting.key, record, aliases, topics: Vec::new() }

@@ -54,12 +54,18 @@ pub struct Plan {
     pub duplicates: usize,
     /// Posts whose text changes so often that changes are no longer kept, by path.
     pub flapping: Vec<String>,
+    /// How many entries came under another guid or address once more, so often that it is no longer noted.
+    pub unsteady: usize,
     /// The feed dealt its ids anew: guids were not believed.
     pub id_reset: bool,
 }
 
 /// A text that changed this often holds a clock or a counter.
 pub const MOST_REVISIONS: u32 = 24;
+
+/// An entry that came under another guid or address this often gets a new one at every poll. None of them comes again,
+/// so to note it would help nobody to recognise it.
+pub const MOST_ALIASES: u32 = 24;
 
 /// Decides for every entry of one document what has to happen.
 pub fn entries(entries: Vec<Entry>, ids: Vec<Identity>, known: &[Known], revisions: Revisions) -> Plan {
@@ -85,7 +91,10 @@ pub fn entries(entries: Vec<Entry>, ids: Vec<Identity>, known: &[Known], revisio
             }
             Some(record) => {
                 plan.duplicates += 1;
-                plan.sightings.extend(sighting(identity, key, rule, record));
+                match sighting(identity, key, rule, record) {
+                    Some(sighting) if !sighting.also && sighting.record.aliases >= MOST_ALIASES => plan.unsteady += 1,
+                    sighting => plan.sightings.extend(sighting),
+                }
             }
         }
     }

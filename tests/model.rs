@@ -95,9 +95,9 @@ prop_compose! {
         (path, feed, also) in (0..MANY, prop::option::of(few(feed)), prop::collection::vec(few(feed), 0..3)),
         (title, text, guid, link) in (few(print), few(print), prop::option::of(few(print)), prop::option::of(few(print))),
         (claimed, date, seen, revised) in (prop::option::of(time()), time(), time(), prop::option::of(time())),
-        (revisions, id, rule) in (any::<u32>(), prop::option::of(".{0,20}"), any::<u8>()),
+        (aliases, revisions, id, rule) in (any::<u32>(), any::<u32>(), prop::option::of(".{0,20}"), any::<u8>()),
     ) -> Record {
-        Record { path: format!("_posts/字-{path}.md"), feed, also, title, text, claimed, date, seen, guid, link, revisions, revised, id, rule }
+        Record { path: format!("_posts/字-{path}.md"), feed, also, title, text, claimed, date, seen, guid, link, aliases, revisions, revised, id, rule }
     }
 }
 

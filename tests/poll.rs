@@ -269,3 +269,44 @@ fn paths_of_the_operators_disk_are_not_published() {
         assert!(!house.read(&format!("data/{file}")).contains("file:"), "{file}");
     }
 }
+
+#[test]
+fn ids_and_addresses_that_are_dealt_anew_each_time_do_not_fill_the_ledger() {
+    let house = House::new();
+    house.config(ONE);
+    let serve = |n: usize, text: &str| {
+        let guids = item("Of a new guid", "https://example.org/1", &format!("g{n}"), DATE, &format!("<p>{text} 1</p>"));
+        let link = format!("https://example.org/2?token={n}");
+        house.serves("/a.xml", rss(&(guids + &item("Of a new link", &link, "g", DATE, &format!("<p>{text} 2</p>")))));
+    };
+    let told = "warning: feed `a`: 2 of its entries came under more than 24 guids or addresses, and further ones are not \
+                noted; let its `dedup` be `url` or `guid`, whichever stays the same";
+    for n in 0..=24 {
+        serve(n, "text");
+        let run = house.run(["poll"]).success();
+        assert_eq!(run.stderr, "", "{n}");
+    }
+    let ledger = house.ledger();
+    assert_eq!(ledger.len(), 2 + 2 * 24);
+    // What is no longer noted is recognised all the same, and the archive alone gives the count back.
+    serve(25, "text");
+    house.run(["poll"]).summary("1 read (2 duplicates)").says(&[told]).success();
+    house.run(["reindex"]).success();
+    serve(26, "text");
+    house.run(["poll"]).summary("1 read (2 duplicates)").says(&[told]).success();
+    assert_eq!(house.ledger(), ledger);
+    serve(27, "other text");
+    house.run(["poll"]).summary("1 read (2 revised)").says(&[]).success();
+    assert_eq!(house.posts().len(), 2);
+    // What the sentence advises helps.
+    let ledger = house.ledger().len();
+    house.serves("/a.xml", rss(&item("Of a new guid", "https://example.org/1", "g28", DATE, "<p>other text 1</p>")));
+    let config = house.read("config.yaml");
+    house.write("config.yaml", config.replace("name: A,", "name: A, dedup: url,").as_bytes());
+    house.run(["poll"]).summary("1 read (1 duplicate)").says(&[]).success();
+    let link = item("Of a new link", "https://example.org/2?token=28", "g", DATE, "<p>other text 2</p>");
+    house.serves("/a.xml", rss(&link));
+    house.write("config.yaml", config.replace("name: A,", "name: A, dedup: guid,").as_bytes());
+    house.run(["poll"]).summary("1 read (1 duplicate)").says(&[]).success();
+    assert_eq!(house.ledger().len(), ledger);
+}

@@ -143,6 +143,7 @@ fn entry(at: usize) -> Remember {
         seen: date(at),
         guid: id.guid_fingerprint(),
         link: id.canonical.as_ref().map(|canonical| Fingerprint::of(canonical.as_str())),
+        aliases: 0,
         revisions: 0,
         revised: None,
         id: id.guid.clone(),

@@ -198,6 +198,7 @@ fn written(line: &Line, post: &Looked, before: Option<Remember>) -> Option<Remem
         seen: first.map_or(line.seen, |former| former.seen),
         guid: line.guid.as_deref().map(Fingerprint::of).or_else(|| former.as_ref().and_then(|f| f.guid)),
         link: post.canonical.as_ref().map(|url| Fingerprint::of(url.as_str())),
+        aliases: first.map_or(0, |former| former.aliases),
         revisions: line.rev.unwrap_or_default(),
         revised: first.map(|_| line.seen),
         id: line.id.clone().or_else(|| former.as_ref().and_then(|f| f.id.clone())),
@@ -234,6 +235,7 @@ fn imported(line: &Line, post: &Looked, before: Option<Remember>) -> Option<Reme
         seen: line.seen,
         guid: None,
         link: post.canonical.as_ref().map(|url| Fingerprint::of(url.as_str())),
+        aliases: 0,
         revisions: 0,
         revised: None,
         id: None,
@@ -262,6 +264,7 @@ fn sighted(line: &Line, before: Remember) -> Remember {
     } else {
         record.guid = line.guid.as_deref().map(Fingerprint::of).or(record.guid);
         record.link = line.aliases.last().map(|url| Fingerprint::of(url)).or(record.link);
+        record.aliases += 1;
     }
     aliases.extend(named(line));
     Remember { key, record, aliases, topics }
@@ -293,6 +296,7 @@ fn traced(line: &Line, trace: &Trace) -> Option<Record> {
         seen: line.seen,
         guid: print(&trace.guid),
         link: print(&trace.link),
+        aliases: 0,
         revisions: 0,
         revised: None,
         id: None,

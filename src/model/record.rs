@@ -61,6 +61,8 @@ pub struct Record {
     pub guid: Option<Fingerprint>,
     /// Of the canonical URL it last came with.
     pub link: Option<Fingerprint>,
+    /// How often the ledger noted that it came under another guid or address.
+    pub aliases: u32,
     /// How often it was revised.
     pub revisions: u32,
     /// When it was last revised.

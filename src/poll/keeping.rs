@@ -429,6 +429,13 @@ fn notes(feed: &FeedId, rejects: &[Reject], plan: &Plan) -> Vec<String> {
         let most = plan::MOST_REVISIONS;
         format!("feed `{feed}`: `{path}` changed more than {most} times; further versions are not kept")
     }));
+    if plan.unsteady > 0 {
+        let (count, most) = (plan.unsteady, plan::MOST_ALIASES);
+        notes.push(format!(
+            "feed `{feed}`: {count} of its entries came under more than {most} guids or addresses, and further ones are \
+             not noted; let its `dedup` be `url` or `guid`, whichever stays the same"
+        ));
+    }
     notes
 }
 

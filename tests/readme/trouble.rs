@@ -14,7 +14,7 @@ use crate::house::files;
 const PAGE: &str = "docs/troubleshooting.md";
 
 /// Sentences that no scene brings, with what they would take.
-const ONLY_IN_SOURCE: [&str; 15] = [
+const ONLY_IN_SOURCE: [&str; 16] = [
     // A name server; a test leaves the machine for nothing.
     "`…` has no address: …; is the name still right, and does name resolution work here?",
     // A server that takes no connection.
@@ -27,6 +27,7 @@ const ONLY_IN_SOURCE: [&str; 15] = [
     "`…` is too slow: … bytes within … (fetch.min_rate); it is asked again next time",
     // 25 polls.
     "`…` changed more than 24 times; further versions are not kept",
+    "… of its entries came under more than 24 guids or addresses, and further ones are not noted; let its `dedup` be `url` or `guid`, whichever stays the same",
     // An hour of failures, and a day.
     "failed at the last poll; look whether this machine reaches the network",
     "failed: …; look at its address in a browser, and mend its `url` or set `enabled: false`",

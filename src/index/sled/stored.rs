@@ -5,7 +5,7 @@ use crate::index::Takedown;
 use crate::model::{EntryKey, FeedId, Fingerprint, LedgerPosition, Record, Timestamp, TopicId};
 
 /// Version of everything kept here; another version is rebuilt from the archive.
-pub(super) const VERSION: u8 = 1;
+pub(super) const VERSION: u8 = 2;
 
 /// What the store of entries says of itself. sled may forget the end of a damaged file without a
 /// word, so a store that holds fewer rows than it says is not believed.
@@ -33,6 +33,7 @@ struct Stored {
     seen: i64,
     guid: Option<Fingerprint>,
     link: Option<Fingerprint>,
+    aliases: u32,
     revisions: u32,
     revised: Option<i64>,
     id: Option<String>,
@@ -93,6 +94,7 @@ pub(super) fn encode(record: &Record) -> Result<Vec<u8>, String> {
         seen: record.seen.millis(),
         guid: record.guid,
         link: record.link,
+        aliases: record.aliases,
         revisions: record.revisions,
         revised: record.revised.map(Timestamp::millis),
         id: record.id.clone(),
@@ -118,6 +120,7 @@ pub(super) fn decode(value: &[u8]) -> Result<Record, String> {
         seen: Timestamp::from_millis(stored.seen),
         guid: stored.guid,
         link: stored.link,
+        aliases: stored.aliases,
         revisions: stored.revisions,
         revised: stored.revised.map(Timestamp::from_millis),
         id: stored.id,
@@ -200,6 +203,7 @@ mod tests {
             seen: Timestamp::from_millis(2),
             guid: Some(print),
             link: None,
+            aliases: 4,
             revisions: 3,
             revised: None,
             id: Some("urn:x".into()),

@@ -57,6 +57,7 @@ fn record(number: u8, date: i64) -> Record {
         seen: Timestamp::from_millis(date),
         guid: None,
         link: None,
+        aliases: 0,
         revisions: 0,
         revised: None,
         id: None,
