@@ -89,7 +89,7 @@ impl App {
             "PWD" => std::env::current_dir().ok().map(|folder| folder.display().to_string()),
             name => std::env::var(name).ok(),
         };
-        let config = config::read(&sources, &env).map_err(AppError::Config)?;
+        let config = config::read_here(&sources, &env, &files::real).map_err(AppError::Config)?;
         Ok(Self { config: Arc::new(config), path })
     }
 

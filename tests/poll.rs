@@ -222,6 +222,34 @@ fn ten_mistakes_are_ten_sentences() {
 }
 
 #[test]
+fn folders_that_are_one_or_lie_in_each_other_are_refused_however_they_are_spelled() {
+    let house = House::new();
+    fs::create_dir_all(house.path("data/archive")).expect("folder");
+    std::os::unix::fs::symlink("data", house.path("www")).expect("link");
+    let here = house.path("data/archive");
+    let same = "archive, index and public must be different folders; first at config.yaml:3";
+    let served = "`archive` lies in `public`, which everybody may read; give each a folder of its own";
+    for (storage, wanted) in [
+        ("public: data".to_owned(), vec![("public", served), ("public", &served.replace("archive", "index"))]),
+        ("public: www".to_owned(), vec![("public", served), ("public", &served.replace("archive", "index"))]),
+        ("public: www/archive".to_owned(), vec![("public", same)]),
+        (format!("public: '{}'", here.display()), vec![("public", same)]),
+        ("index: www/new, public: www/a/../new".to_owned(), vec![("public", same)]),
+        ("archive: www/public/a/b".to_owned(), vec![("archive", served)]),
+    ] {
+        house.config(&format!("storage: {{ {storage} }}"));
+        let said: Vec<String> =
+            wanted.iter().map(|(key, text)| format!("error: config.yaml:3: storage.{key}: {text}")).collect();
+        let run = house.run(["check"]).code(3);
+        let lines: Vec<&str> = run.stderr.lines().filter(|line| line.starts_with("error: ")).collect();
+        assert_eq!(lines, said, "{storage}");
+    }
+    // An archive may be a whole site, with what is published in it.
+    house.config("storage: { archive: www, public: data/feeds }");
+    house.run(["check"]).success();
+}
+
+#[test]
 fn check_shows_the_next_five_runs() {
     let house = House::new();
     house.config(

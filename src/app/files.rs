@@ -48,6 +48,13 @@ pub(super) fn replace_config(path: &Path, text: &str) -> Result<(), AppError> {
     LocalDisk.rename(&written, path).map_err(failed)
 }
 
+/// Where a path leads when links are followed, as far as there is something.
+pub(super) fn real(path: &Path) -> PathBuf {
+    let found = path.ancestors().find_map(|above| Some((above, std::fs::canonicalize(above).ok()?)));
+    let whole = found.and_then(|(above, real)| Some(real.join(path.strip_prefix(above).ok()?)));
+    whole.unwrap_or_else(|| path.to_owned())
+}
+
 fn problem(file: &Path, path: &str, text: &str) -> Problem {
     Problem { file: file.display().to_string(), line: None, path: path.to_owned(), text: text.to_owned() }
 }

@@ -4,12 +4,13 @@
 
 use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use chrono_tz::Tz;
 use url::Url;
 
+use super::folders;
 use super::gather::{self, Draft};
 use super::keys::Keys;
 use super::notes::{Notes, Spot, Taken, quote};
@@ -140,17 +141,8 @@ fn storage(keys: &mut Keys<'_>) -> Storage {
         layout: keys.or("layout", Layout::Month, values::layout),
         raw: keys.or("raw", true, values::raw),
     };
-    let mut folders = Taken::new();
-    for (key, path) in [("archive", &storage.archive), ("index", &storage.index), ("public", &storage.public)] {
-        keys.unique(key, plain(path), &mut folders, "archive, index and public must be different folders");
-    }
+    folders::check(keys, &storage);
     storage
-}
-
-/// A path without `./` and doubled slashes.
-fn plain(path: &Path) -> String {
-    let parts = path.components().filter(|part| *part != Component::CurDir);
-    parts.collect::<PathBuf>().to_string_lossy().into_owned()
 }
 
 fn server(keys: &mut Keys<'_>) -> Server {

@@ -1,11 +1,12 @@
 //! The config: YAML text to values that need no further checking, or the list of all that is wrong with it.
 //!
 //! `raw` turns text into nodes, `keys` takes values out of a mapping, `values` and `units` know what a single value
-//! may be, `notes` collects what is wrong, `check` holds every key with its default, and `gather` finds the topics that
-//! topics include.
+//! may be, `notes` collects what is wrong, `check` holds every key with its default, `folders` compares those of
+//! `storage`, and `gather` finds the topics that topics include.
 
 pub mod append;
 mod check;
+mod folders;
 mod gather;
 mod keys;
 mod notes;
@@ -18,7 +19,7 @@ mod tests;
 
 use std::fmt;
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use url::Url;
@@ -75,7 +76,8 @@ pub struct Site {
     pub language: Option<String>,
 }
 
-/// Where files are kept: three different folders, relative to the working directory or absolute.
+/// Where files are kept: three different folders, relative to the working directory or absolute. Neither archive nor
+/// index lies in `public`, and the archive not in the index.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Storage {
     /// Posts and ledger.
@@ -208,11 +210,20 @@ pub fn includes(text: &str) -> Vec<String> {
 /// `env` answers for the environment variables that the config names as `${NAME}`.
 /// The list of problems is sorted by place and holds at most 100 and a line that counts the rest.
 pub fn read(sources: &[Source<'_>], env: &dyn Fn(&str) -> Option<String>) -> Result<Config, Vec<Problem>> {
+    read_here(sources, env, &Path::to_path_buf)
+}
+
+/// As [`read`], on a disk: `real` says where a path leads when links are followed, as far as there is something.
+pub fn read_here(
+    sources: &[Source<'_>],
+    env: &dyn Fn(&str) -> Option<String>,
+    real: &dyn Fn(&Path) -> PathBuf,
+) -> Result<Config, Vec<Problem>> {
     if sources.is_empty() {
         let text = "there is none to read".to_owned();
         return Err(vec![Problem { file: "config".to_owned(), line: None, path: String::new(), text }]);
     }
-    let notes = notes::Notes::new(sources, env);
+    let notes = notes::Notes::new(sources, env, real);
     let config = check::config(&notes, &notes.parse());
     let problems = notes.into_problems();
     match config {

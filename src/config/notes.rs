@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::path::{Path, PathBuf};
 
 use super::raw::{self, Node};
 use super::{Problem, Source};
@@ -37,12 +38,18 @@ pub(super) struct Notes<'a> {
     sources: &'a [Source<'a>],
     /// Answers for environment variables.
     pub env: &'a dyn Fn(&str) -> Option<String>,
+    /// Says where a path leads when links are followed.
+    pub real: &'a dyn Fn(&Path) -> PathBuf,
     list: RefCell<Vec<Note>>,
 }
 
 impl<'a> Notes<'a> {
-    pub fn new(sources: &'a [Source<'a>], env: &'a dyn Fn(&str) -> Option<String>) -> Self {
-        Self { sources, env, list: RefCell::default() }
+    pub fn new(
+        sources: &'a [Source<'a>],
+        env: &'a dyn Fn(&str) -> Option<String>,
+        real: &'a dyn Fn(&Path) -> PathBuf,
+    ) -> Self {
+        Self { sources, env, real, list: RefCell::default() }
     }
 
     /// The sources as nodes; `None` for each that is no YAML.

@@ -119,6 +119,10 @@ fn values_of_the_wrong_kind() {
 const VALUES: &str = r#"
 storage: { layout: mnth } => storage.layout: `mnth`: not one of month, flat; did you mean `month`?
 storage: { index: ./data//public/ } => storage.public: archive, index and public must be different folders; first at c.yaml:2
+storage: { index: a/../data/./public } => storage.public: archive, index and public must be different folders; first at c.yaml:2
+storage: { public: data } => storage.public: `archive` lies in `public`, which everybody may read; give each a folder of its own⏎c.yaml:2: storage.public: `index` lies in `public`, which everybody may read; give each a folder of its own
+storage: { index: data/public/index } => storage.index: `index` lies in `public`, which everybody may read; give each a folder of its own
+storage: { archive: data/index/../index/a } => storage.archive: `archive` lies in `index`, which may be deleted at any time; give each a folder of its own
 storage: { index: ~/x } => storage.index: `~/x`: `~` is not expanded; write the whole path, or `${HOME}`
 storage: { index: '' } => storage.index: is empty
 server: { listen: 8080 } => server.listen: `8080`: not an IP address with a port; write it like `127.0.0.1:8080` or `[::1]:8080`

@@ -53,6 +53,7 @@ pub fn config() -> String {
         3,
     );
     tell(&format!("{SITE}feeds: x\n"), 3);
+    tell(&format!("{SITE}storage: {{ public: data }}\n"), 3);
     tell("site:\n  url: https://news.example.org/\n  title: News: mine\n", 3);
     tell(&format!("{SITE}schedule: @hourly\n"), 3);
     tell(&format!("{SITE}fetch:\n\ttimeout: 1s\n"), 3);
