@@ -37,6 +37,7 @@ mod outputs;
 mod pages;
 mod polite;
 mod poll;
+mod pressure;
 mod properties;
 mod python;
 mod readers;

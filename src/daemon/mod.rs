@@ -129,6 +129,8 @@ pub(crate) struct House<E: Edges> {
     /// Why nothing can be kept at the moment.
     trouble: watch::Sender<Option<String>>,
     requests: mpsc::Sender<Request<E::Fetch>>,
+    /// Configs are read one after the other, so that the latest one holds in the end.
+    reloading: tokio::sync::Mutex<()>,
     outward: Arc<Outward>,
     survey: tokio::sync::Mutex<Option<Survey>>,
     started: Instant,
@@ -162,6 +164,7 @@ pub async fn run<E: Edges>(edges: E, poller: PollerOf<E>, site: Site) -> Result<
         poller: watch::Sender::new(Some(poller)),
         trouble: watch::Sender::new(None),
         requests,
+        reloading: tokio::sync::Mutex::default(),
         outward,
         survey: tokio::sync::Mutex::default(),
         started: Instant::now(),
@@ -185,7 +188,8 @@ pub async fn run<E: Edges>(edges: E, poller: PollerOf<E>, site: Site) -> Result<
         tokio::select! {
             told = signals.next() => match told {
                 Told::Stop => break,
-                Told::Reload => talk::reload_by_signal(&house).await,
+                // Beside the work: it may have to wait for it.
+                Told::Reload => drop(tokio::spawn(talk::reload_by_signal(Arc::clone(&house)))),
             },
             // It only ends when it was told to.
             done = work.as_mut() => return done,

@@ -128,6 +128,7 @@ async fn send<E: Edges>(house: &House<E>, what: Work<E::Fetch>) -> UnboundedRece
 
 /// Reads the config again. The new one holds as a whole, or the old one stays, with the reasons.
 async fn reload<E: Edges>(house: &House<E>) -> UnboundedReceiver<Line> {
+    let _turn = house.reloading.lock().await;
     let Some(old) = house.poller.borrow().as_ref().map(|poller| Arc::clone(&poller.config)) else {
         return refused(vec!["archive and index are being opened again; try again in a minute".to_owned()], 1);
     };
@@ -154,19 +155,17 @@ async fn reload<E: Edges>(house: &House<E>) -> UnboundedReceiver<Line> {
 }
 
 /// SIGHUP: what comes of it is in the log.
-pub(super) async fn reload_by_signal<E: Edges>(house: &Arc<House<E>>) {
+pub(super) async fn reload_by_signal<E: Edges>(house: Arc<House<E>>) {
     systemd::reloading();
-    let mut lines = reload(house).await;
+    let mut lines = reload(&house).await;
     systemd::ready();
-    tokio::spawn(async move {
-        while let Some(line) = lines.recv().await {
-            match line {
-                Line::Text { text } => tracing::info!("{text}"),
-                Line::Failed { texts, .. } => texts.iter().for_each(|text| tracing::error!("{text}")),
-                _ => {}
-            }
+    while let Some(line) = lines.recv().await {
+        match line {
+            Line::Text { text } => tracing::info!("{text}"),
+            Line::Failed { texts, .. } => texts.iter().for_each(|text| tracing::error!("{text}")),
+            _ => {}
         }
-    });
+    }
 }
 
 /// What cannot change while the daemon runs, and did.

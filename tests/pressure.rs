@@ -1,0 +1,81 @@
+//! The daemon under pressure: what is asked of it while something else is under way, or fails.
+
+use std::fs::{File, OpenOptions};
+use std::io::{BufRead, BufReader, Write};
+use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Duration;
+
+use crate::daemon::Daemon;
+use crate::house::House;
+
+const SERVER: &str = "server: { listen: '127.0.0.1:0' }\n";
+const PUBLISH: &str = r#"{"command":"publish","topics":[]}"#;
+const STATUS: &str = r#"{"command":"status"}"#;
+
+/// An operator who asks and reads at a pace of their own.
+struct Talk(BufReader<UnixStream>);
+
+impl Talk {
+    fn ask(house: &House, command: &str) -> Self {
+        let stream = UnixStream::connect(house.path("data/feedmill.sock")).expect("a daemon");
+        stream.set_read_timeout(Some(Duration::from_secs(60))).expect("patience");
+        let mut talk = Self(BufReader::new(stream));
+        assert!(talk.line().contains("hello"));
+        writeln!(talk.0.get_mut(), "{command}").expect("asked");
+        talk
+    }
+
+    /// The next line; an empty one is the end.
+    #[track_caller]
+    fn line(&mut self) -> String {
+        let mut line = String::new();
+        self.0.read_line(&mut line).expect("an answer");
+        line
+    }
+}
+
+/// Where a file should be written, and writing it takes until this is opened.
+struct Gate(PathBuf, PathBuf);
+
+impl Gate {
+    fn before(house: &House, file: &str) -> Self {
+        let (folder, name) = file.rsplit_once('/').expect("a folder");
+        let (gate, place) = (house.path("gate"), house.path(&format!("{folder}/.{name}.tmp")));
+        std::fs::create_dir_all(house.path(folder)).expect("folder");
+        assert!(Command::new("mkfifo").arg(&gate).status().expect("mkfifo").success());
+        std::fs::hard_link(&gate, &place).expect("linked");
+        Self(gate, place)
+    }
+
+    /// Whoever waits goes on, as long as what comes back is held; nobody after them waits.
+    fn open(self) -> File {
+        std::fs::remove_file(&self.1).expect("removed");
+        let flags = rustix::fs::OFlags::NONBLOCK.bits().cast_signed();
+        OpenOptions::new().read(true).custom_flags(flags).open(&self.0).expect("opened")
+    }
+}
+
+#[test]
+fn a_reload_by_signal_waits_for_its_turn_and_stops_nothing() {
+    let house = House::new();
+    house.config(&format!("{SERVER}feeds: []\ntopics: [{{ id: t }}]"));
+    let gate = Gate::before(&house, "data/public/t/atom.xml");
+    // The first publication waits at the gate.
+    let daemon = Daemon::start(&house);
+    // More than wait for the work in its queue.
+    let mut all: Vec<Talk> = (0..22).map(|_| Talk::ask(&house, PUBLISH)).collect();
+    assert!(Talk::ask(&house, STATUS).line().contains("now"));
+    daemon.signal("HUP");
+    assert!(Talk::ask(&house, STATUS).line().contains("now"));
+    let _open = gate.open();
+    for talk in &mut all {
+        let answer = talk.line();
+        assert!(answer.contains("published") || answer.contains("failed"), "{answer}");
+    }
+    daemon.line(|line| line.contains("the new config holds"));
+    house.run(["publish"]).success();
+    assert_eq!(daemon.terminate(), 0);
+}
