@@ -9,11 +9,38 @@ use std::process::Command;
 use std::time::Duration;
 
 use crate::daemon::Daemon;
-use crate::house::House;
+use crate::house::{DATE, House, item, rss};
 
 const SERVER: &str = "server: { listen: '127.0.0.1:0' }\n";
 const PUBLISH: &str = r#"{"command":"publish","topics":[]}"#;
 const STATUS: &str = r#"{"command":"status"}"#;
+
+fn entries(numbers: std::ops::Range<usize>) -> String {
+    let entry = |n| item(&format!("T{n}"), &format!("https://example.org/{n}"), &format!("g{n}"), DATE, "<p>x</p>");
+    rss(&numbers.map(entry).collect::<String>())
+}
+
+/// A feed `tick` that is read from the disk every second, also where others have to be spared.
+fn tick(house: &House) -> String {
+    house.write("tick.xml", rss("").as_bytes());
+    let url = format!("file://{}", house.path("tick.xml").display());
+    format!("{{ id: tick, name: Tick, url: '{url}', schedule: '@every 1s' }}")
+}
+
+/// Lets so many polls of `tick` pass.
+fn ticks(daemon: &Daemon, n: usize) {
+    (0..n).for_each(|_| drop(daemon.line(|line| line.contains("feed=tick "))));
+}
+
+/// Writes the config with another `min_interval` than none.
+fn spare(house: &House, min_interval: &str) {
+    let config = house.read("config.yaml").replace("min_interval: 0s", &format!("min_interval: {min_interval}"));
+    house.write("config.yaml", config.as_bytes());
+}
+
+fn asked_for(house: &House, path: &str) -> usize {
+    house.requests().iter().filter(|request| request.to.ends_with(path)).count()
+}
 
 /// An operator who asks and reads at a pace of their own.
 struct Talk(BufReader<UnixStream>);
@@ -77,5 +104,22 @@ fn a_reload_by_signal_waits_for_its_turn_and_stops_nothing() {
     }
     daemon.line(|line| line.contains("the new config holds"));
     house.run(["publish"]).success();
+    assert_eq!(daemon.terminate(), 0);
+}
+
+#[test]
+fn a_poll_that_was_refused_does_not_bring_the_next_one_forward() {
+    let house = House::new();
+    house.serves("/a", entries(0..1));
+    let a = "{ id: a, name: A, url: '{server}/a', schedule: '@every 30d' }";
+    house.config(&format!("{SERVER}feeds: [{a}, {}]", tick(&house)));
+    spare(&house, "3s");
+    let daemon = Daemon::start(&house);
+    daemon.polled("a", "polled");
+    // Within three seconds of one that was not.
+    while !house.run(["poll", "a"]).success().stdout.contains("1 skipped") {}
+    let asked = asked_for(&house, "/a");
+    ticks(&daemon, 6);
+    assert_eq!(asked_for(&house, "/a"), asked, "it is due in thirty days");
     assert_eq!(daemon.terminate(), 0);
 }

@@ -17,7 +17,7 @@ use crate::clock::Clock;
 use crate::config::{Config, Feed};
 use crate::fetch::Fetch;
 use crate::index::Index;
-use crate::model::{FeedId, Topic};
+use crate::model::{FeedId, Timestamp, Topic};
 use crate::pace::{Wake, Why};
 use crate::poll::{
     Answered, Asking, Back, Desk, FeedReport, Job, Load, Options, Order, Orders, Outcome, PollError, Poller, Stop,
@@ -187,8 +187,7 @@ where
                 Back::Asked(answered) => asked.push(*answered),
                 Back::Skipped(job, report) => {
                     self.outward.polled(&report, Duration::ZERO, self.desk.poller.clock.now());
-                    let again = report.again.map(|at| Wake { at, why: Why::Held });
-                    self.give_back(*job, again).await?;
+                    self.give_back(*job, report.again).await?;
                     self.tell(&report);
                 }
                 Back::ClockSet(by) => {
@@ -222,14 +221,19 @@ where
         Ok(())
     }
 
-    /// The field gets a feed back, as the config has it now.
-    async fn give_back(&mut self, job: Job, wake: Option<Wake>) -> Result<(), PollError> {
+    /// The field gets a feed back, as the config has it now, for its next time. One that was held back may wait for longer, but
+    /// comes no sooner: somebody may have asked for it beside its schedule.
+    async fn give_back(&mut self, job: Job, not_before: Option<Timestamp>) -> Result<(), PollError> {
         let Some(feed) = self.feeds.get(&job.feed.source.id) else {
             self.orders.send(Order::Wait(vec![(job, None)]));
             return Ok(());
         };
         let job = if **feed == *job.feed { job } else { self.desk.job(feed, Options::default()).await? };
-        let wake = wake.or_else(|| self.desk.poller.next(&job));
+        let held = |wake: Wake| match not_before {
+            Some(at) if wake.at < at => Wake { at, why: Why::Held },
+            _ => wake,
+        };
+        let wake = self.desk.poller.next(&job).map(held);
         self.orders.send(Order::Wait(vec![(job, wake)]));
         Ok(())
     }
