@@ -220,7 +220,9 @@ impl App {
         }
         self.with_poller(true, async |poller| {
             heal(poller).await?;
-            Ok(takedown::entry(poller, &self.site(), what, reason).await?)
+            // Nobody tells hubs but the daemon.
+            let mut published = publish::Outcome::default();
+            Ok(takedown::entry(poller, &self.site(), what, reason, &mut published).await?)
         })
     }
 

@@ -87,6 +87,18 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
     /// Publishes the given topics: those that are stale, or all when `all` says so.
     pub async fn topics(&self, topics: &[Topic], all: bool, now: Timestamp) -> Result<Outcome, PublishError> {
         let mut outcome = Outcome::default();
+        self.publish(topics, all, now, &mut outcome).await?;
+        Ok(outcome)
+    }
+
+    /// The same for whoever has to know what changed also where something failed.
+    pub async fn publish(
+        &self,
+        topics: &[Topic],
+        all: bool,
+        now: Timestamp,
+        outcome: &mut Outcome,
+    ) -> Result<(), PublishError> {
         let mut stale = Vec::new();
         for topic in topics {
             let fresh = self.index.published(&topic.id).await? == Some(self.made_from(topic));
@@ -95,20 +107,17 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
                 stale.push(topic);
             }
         }
-        if stale.is_empty() {
-            self.root(&mut outcome).await?;
-            return Ok(outcome);
+        if !stale.is_empty() {
+            let facts = self.site_facts(now).await?;
+            self.strike_new(&facts, outcome).await?;
+            let sources = self.archive.sources().await?;
+            self.apply_new_rules(&stale, outcome).await?;
+            let facts = Facts::new(facts, sources, self.config);
+            for going in self.histories(&stale, all, &facts, outcome).await? {
+                self.topic(&going, &facts, outcome).await?;
+            }
         }
-        let facts = self.site_facts(now).await?;
-        self.strike_new(&facts, &mut outcome).await?;
-        let sources = self.archive.sources().await?;
-        self.apply_new_rules(&stale, &mut outcome).await?;
-        let facts = Facts::new(facts, sources, self.config);
-        for going in self.histories(&stale, all, &facts, &mut outcome).await? {
-            self.topic(&going, &facts, &mut outcome).await?;
-        }
-        self.root(&mut outcome).await?;
-        Ok(outcome)
+        self.root(outcome).await
     }
 
     /// Who speaks on the status page and in the alarm feed. The archive's facts are fixed if they are not yet.

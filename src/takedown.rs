@@ -7,7 +7,7 @@ use crate::index::Index;
 use crate::maintain::forget::{self, ForgetError};
 use crate::maintain::ingest::{self, IngestError};
 use crate::poll::Poller;
-use crate::publish::{PublishError, Publisher};
+use crate::publish::{Outcome, PublishError, Publisher};
 use crate::site::Site;
 
 /// Why an entry was not taken down, or not everywhere.
@@ -34,12 +34,14 @@ impl TakedownError {
     }
 }
 
-/// Takes an entry down; says which post that was, and what was out of the ordinary.
+/// Takes an entry down; says which post that was, and what was out of the ordinary. What was published for it stands in
+/// `outcome`, also where something failed.
 pub async fn entry<F, I, A, C>(
     poller: &Poller<F, I, A, C>,
     site: &Site,
     what: &str,
     reason: &str,
+    outcome: &mut Outcome,
 ) -> Result<String, TakedownError>
 where
     F: Fetch + 'static,
@@ -55,7 +57,7 @@ where
     archive.settle().await?;
     let publisher = Publisher { config, index: &**index, archive: &**archive, site };
     publisher.strike_everywhere(now).await?;
-    publisher.topics(&config.topics, false, now).await?;
+    publisher.publish(&config.topics, false, now, outcome).await?;
     said.push(format!("forgotten: `{}`, its former versions and its sources are gone", found.record.path));
     Ok(said.join("\n"))
 }

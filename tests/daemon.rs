@@ -360,6 +360,9 @@ fn hubs_are_told_of_changes_and_a_heart_beats() {
     house.serves("/a", entries(0..3));
     house.run(["poll"]).summary("1 read (1 new post, 2 duplicates)").success();
     told();
+    // Most of all of a takedown, since it has to reach whoever has the entry.
+    house.run(["forget", "https://example.org/1", "--reason", "asked"]).success();
+    told();
     assert_eq!(daemon.terminate(), 0);
 }
 

@@ -360,9 +360,14 @@ where
                 Ok(())
             }
             Asked::Forget { what, reason } => {
-                let done = takedown::entry(&self.desk.poller, &self.site, &what, &reason).await;
+                let began = Instant::now();
+                let mut published = publish::Outcome::default();
+                let done = takedown::entry(&self.desk.poller, &self.site, &what, &reason, &mut published).await;
                 match done {
-                    Ok(said) => answer.text(&said),
+                    Ok(said) => {
+                        self.outward.published(&published, began.elapsed(), self.desk.poller.clock.now());
+                        answer.text(&said);
+                    }
                     Err(error) if error.is_unknown() => answer.failed(&error.to_string(), 2),
                     Err(error) => {
                         answer.failed(&error.to_string(), 1);
