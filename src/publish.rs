@@ -59,6 +59,13 @@ pub enum PublishError {
     },
 }
 
+impl PublishError {
+    /// True when archive and index are well, and only published files could not be made or written.
+    pub fn is_of_files(&self) -> bool {
+        matches!(self, Self::Site(_) | Self::Document { .. })
+    }
+}
+
 /// What publishing needs to know and touch.
 #[derive(Clone, Debug)]
 pub struct Publisher<'a, I, A> {
@@ -84,7 +91,8 @@ pub struct Outcome {
 }
 
 impl<I: Index, A: Archive> Publisher<'_, I, A> {
-    /// Publishes the given topics: those that are stale, or all when `all` says so.
+    /// Publishes the given topics: those that are stale, or all when `all` says so. One whose files cannot be written keeps no
+    /// other from being published, and stays stale; the first error is returned in the end.
     pub async fn topics(&self, topics: &[Topic], all: bool, now: Timestamp) -> Result<Outcome, PublishError> {
         let mut outcome = Outcome::default();
         self.publish(topics, all, now, &mut outcome).await?;
@@ -99,7 +107,7 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
         now: Timestamp,
         outcome: &mut Outcome,
     ) -> Result<(), PublishError> {
-        let mut stale = Vec::new();
+        let (mut stale, mut failed) = (Vec::new(), None);
         for topic in topics {
             let fresh = self.index.published(&topic.id).await? == Some(self.made_from(topic));
             let has_all = topic.formats.iter().all(|format| self.site.has(&path(topic, *format)));
@@ -113,11 +121,53 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
             let sources = self.archive.sources().await?;
             self.apply_new_rules(&stale, outcome).await?;
             let facts = Facts::new(facts, sources, self.config);
-            for going in self.histories(&stale, all, &facts, outcome).await? {
-                self.topic(&going, &facts, outcome).await?;
+            match self.histories(&stale, all, &facts, outcome).await {
+                Ok(all) => {
+                    for going in all {
+                        let done = self.topic(&going, &facts, outcome).await;
+                        self.go_on(done, &mut failed)?;
+                    }
+                }
+                // Whose documents they are that cannot be written shows when each topic goes alone.
+                Err(error) if error.is_of_files() => {
+                    let _ = self.site.settle();
+                    for topic in stale {
+                        let done = self.alone(topic, all, &facts, outcome).await;
+                        self.go_on(done, &mut failed)?;
+                    }
+                }
+                Err(error) => return Err(error),
             }
         }
-        self.root(outcome).await
+        let done = self.root(outcome).await;
+        self.go_on(done, &mut failed)?;
+        failed.map_or(Ok(()), Err)
+    }
+
+    async fn alone(
+        &self,
+        topic: &Topic,
+        all: bool,
+        facts: &Arc<Facts>,
+        outcome: &mut Outcome,
+    ) -> Result<(), PublishError> {
+        for going in self.histories(&[topic], all, facts, outcome).await? {
+            self.topic(&going, facts, outcome).await?;
+        }
+        Ok(())
+    }
+
+    /// Trouble with published files is kept for later.
+    fn go_on(&self, done: Result<(), PublishError>, failed: &mut Option<PublishError>) -> Result<(), PublishError> {
+        match done {
+            Err(error) if error.is_of_files() => {
+                // What was staged is whole, and must not be in the way of what is published next.
+                let _ = self.site.settle();
+                failed.get_or_insert(error);
+                Ok(())
+            }
+            done => done,
+        }
     }
 
     /// Who speaks on the status page and in the alarm feed. The archive's facts are fixed if they are not yet.

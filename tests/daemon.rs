@@ -293,13 +293,13 @@ fn a_stop_in_the_middle_of_a_slow_answer_is_quick_and_clean() {
 }
 
 /// What a hub was told, or a heartbeat's receiver, as the first lines of the requests.
-struct Listener {
-    address: String,
+pub struct Listener {
+    pub address: String,
     requests: Receiver<String>,
 }
 
 impl Listener {
-    fn start() -> Self {
+    pub fn start() -> Self {
         let socket = std::net::TcpListener::bind("127.0.0.1:0").expect("port");
         let address = socket.local_addr().expect("address").to_string();
         let (sender, requests) = channel();
@@ -324,6 +324,13 @@ impl Listener {
             }
         });
         Self { address, requests }
+    }
+
+    /// Waits until a hub is told of a published file, whatever it is told of before.
+    #[track_caller]
+    pub fn is_told_of(&self, file: &str) {
+        let name = format!("hub.url=https%3A%2F%2Fnews.example.org%2F{}&", file.replace('/', "%2F"));
+        while !self.next().contains(&name) {}
     }
 
     #[track_caller]

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::time::Duration;
 
-use crate::daemon::Daemon;
+use crate::daemon::{Daemon, Listener};
 use crate::house::{DATE, House, item, rss};
 
 const SERVER: &str = "server: { listen: '127.0.0.1:0' }\n";
@@ -121,5 +121,34 @@ fn a_poll_that_was_refused_does_not_bring_the_next_one_forward() {
     let asked = asked_for(&house, "/a");
     ticks(&daemon, 6);
     assert_eq!(asked_for(&house, "/a"), asked, "it is due in thirty days");
+    assert_eq!(daemon.terminate(), 0);
+}
+
+#[test]
+fn a_topic_that_cannot_be_written_keeps_no_other_from_being_published() {
+    let (house, hub) = (House::new(), Listener::start());
+    house.serves("/a", entries(0..2));
+    house.config(&format!(
+        "server: {{ listen: '127.0.0.1:0', hubs: ['http://{}/hub'] }}\nschedule: '@yearly'\n\
+         feeds: [{{ id: a, name: A, url: '{{server}}/a' }}]\ntopics: [{{ id: s }}, {{ id: t, formats: [atom] }}]",
+        hub.address
+    ));
+    // Where a file of the first topic should be is a folder.
+    house.write("data/public/s/rss.xml/x", b"in the way");
+    let run = house.run(["poll"]).code(1);
+    assert!(run.stderr.contains("`data/public/s/rss.xml` cannot be put in place: "), "{}", run.stderr);
+    assert_eq!(run.stderr.matches("cannot be").count(), 1, "{}", run.stderr);
+    let feed = || house.read("data/public/t/atom.xml");
+    assert!(feed().contains("<title>T1</title>") && house.path("data/public/opml.xml").exists());
+    // The daemon tells its hubs of what could be written, and of the rest as soon as it can be.
+    let daemon = Daemon::start(&house);
+    house.serves("/a", entries(0..3));
+    let run = house.run(["poll", "--force"]).code(1);
+    assert!(run.stderr.contains("data/public/s/rss.xml"), "{}", run.stderr);
+    assert!(feed().contains("<title>T2</title>"));
+    hub.is_told_of("t/atom.xml");
+    std::fs::remove_dir_all(house.path("data/public/s/rss.xml")).expect("removed");
+    house.run(["publish"]).success();
+    hub.is_told_of("s/rss.xml");
     assert_eq!(daemon.terminate(), 0);
 }

@@ -103,6 +103,11 @@ impl Outward {
     pub(super) fn published(&self, done: &publish::Outcome, took: Duration, now: Timestamp) {
         self.metrics.published(took, now, done.changed);
         self.unpublished.send_if_modified(|trouble| trouble.take().is_some());
+        self.changed(done);
+    }
+
+    /// This was published, whatever was not.
+    pub(super) fn changed(&self, done: &publish::Outcome) {
         self.with_hubs(|hubs| hubs.changed(&done.feeds));
         done.unreadable.iter().for_each(|unreadable| tracing::warn!("{unreadable}"));
     }

@@ -266,12 +266,9 @@ where
         self.news.first = None;
         let topics = self.desk.poller.config.topics.clone();
         let done = self.publish(topics, false).await?;
-        let rest = match done {
-            Published::Failed(_) => RETRY,
-            _ => (started.elapsed() * SHARE).min(LONGEST_REST),
-        };
-        self.news.not_before = Instant::now() + rest;
-        if !matches!(done, Published::Done(_)) {
+        let rest = (started.elapsed() * SHARE).min(LONGEST_REST);
+        self.news.not_before = self.news.not_before.max(Instant::now() + rest);
+        if matches!(done, Published::Stopped) {
             self.news.came();
         }
         Ok(())
@@ -287,13 +284,15 @@ where
         let mut publishing = tokio::task::spawn_blocking(move || {
             let Poller { config, index, archive, clock, .. } = &poller;
             let publisher = Publisher { config, index: &**index, archive: &**archive, site: &site };
-            runtime.block_on(async {
+            let mut outcome = publish::Outcome::default();
+            let done = runtime.block_on(async {
                 tokio::select! {
-                    done = publisher.topics(&topics, all, clock.now()) => Some(done),
+                    done = publisher.publish(&topics, all, clock.now(), &mut outcome) => Some(done),
                     // What was written until then is whole, and the rest stays due.
                     () = stop.wait() => None,
                 }
-            })
+            });
+            (done, outcome)
         });
         let mut is_open = true;
         let done = loop {
@@ -306,20 +305,30 @@ where
                 },
             }
         };
+        let (done, outcome) = done.unwrap_or_else(|error| std::panic::resume_unwind(error.into_panic()));
         match done {
-            Ok(Some(Ok(done))) => {
-                self.outward.published(&done, began.elapsed(), self.desk.poller.clock.now());
-                Ok(Published::Done(done))
+            Some(Ok(())) => {
+                self.outward.published(&outcome, began.elapsed(), self.desk.poller.clock.now());
+                Ok(Published::Done(outcome))
             }
-            Ok(Some(Err(error @ (PublishError::Site(_) | PublishError::Document { .. })))) => {
-                self.outward.unpublished.send_replace(Some(error.to_string()));
-                tracing::error!("{error}");
-                Ok(Published::Failed(error.to_string()))
+            Some(Err(error)) if error.is_of_files() => Ok(Published::Failed(self.unpublished(&outcome, &error))),
+            Some(Err(error)) => {
+                self.outward.changed(&outcome);
+                Err(error.into())
             }
-            Ok(Some(Err(error))) => Err(error.into()),
-            Ok(None) => Ok(Published::Stopped),
-            Err(error) => std::panic::resume_unwind(error.into_panic()),
+            None => Ok(Published::Stopped),
         }
+    }
+
+    /// Public files could not be written: what could is told, and the rest tried again. Says why.
+    fn unpublished(&mut self, outcome: &publish::Outcome, error: &PublishError) -> String {
+        let sentence = error.to_string();
+        tracing::error!("{sentence}");
+        self.outward.changed(outcome);
+        self.outward.unpublished.send_replace(Some(sentence.clone()));
+        self.news.came();
+        self.news.not_before = Instant::now() + RETRY;
+        sentence
     }
 
     /// Tells those who wait for this feed.
