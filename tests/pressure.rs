@@ -4,7 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
@@ -40,6 +40,19 @@ fn spare(house: &House, min_interval: &str) {
 
 fn asked_for(house: &House, path: &str) -> usize {
     house.requests().iter().filter(|request| request.to.ends_with(path)).count()
+}
+
+/// The archive can take no post any more: the place of a folder is taken.
+fn in_the_way(house: &House) -> PathBuf {
+    let raw = house.path("data/archive/_raw");
+    std::fs::rename(&raw, house.path("raw")).expect("aside");
+    std::fs::write(&raw, b"in the way").expect("written");
+    raw
+}
+
+fn out_of_the_way(house: &House, raw: &Path) {
+    std::fs::remove_file(raw).expect("removed");
+    std::fs::rename(house.path("raw"), raw).expect("back");
 }
 
 /// An operator who asks and reads at a pace of their own.
@@ -150,5 +163,31 @@ fn a_topic_that_cannot_be_written_keeps_no_other_from_being_published() {
     std::fs::remove_dir_all(house.path("data/public/s/rss.xml")).expect("removed");
     house.run(["publish"]).success();
     hub.is_told_of("s/rss.xml");
+    assert_eq!(daemon.terminate(), 0);
+}
+
+#[test]
+fn whoever_asks_while_nothing_can_be_kept_is_told_so() {
+    let house = House::new();
+    house.serves("/a", entries(0..2));
+    house.config(&format!("{SERVER}schedule: '@yearly'\nfeeds: [{{ id: a, name: A, url: '{{server}}/a' }}]"));
+    let daemon = Daemon::start(&house);
+    daemon.polled("a", "polled");
+    let raw = in_the_way(&house);
+    house.serves("/a", entries(0..4));
+    house.run(["poll"]).code(1);
+    // It tries to go on from time to time.
+    loop {
+        let run = house.run(["explain", "https://example.org/1"]);
+        assert!(!run.stderr.contains("keeps the archive"), "{}", run.stderr);
+        if run.stderr.starts_with("error: the daemon cannot do anything at the moment: ") {
+            assert!(run.stderr.contains("_raw"), "{}", run.stderr);
+            break;
+        }
+    }
+    let run = house.run(["status", "--json"]).success();
+    assert!(run.stdout.contains("\"feed\":\"a\""), "{}", run.stdout);
+    out_of_the_way(&house, &raw);
+    daemon.line(|line| line.contains(" new=2 "));
     assert_eq!(daemon.terminate(), 0);
 }

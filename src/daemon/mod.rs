@@ -11,6 +11,7 @@ mod work;
 
 use std::future::Future;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +28,7 @@ use self::work::Work;
 use crate::archive::{Archive, ArchiveError};
 use crate::clock::Clock;
 use crate::config::Config;
-use crate::control::{ControlError, Socket};
+use crate::control::{self, ControlError, Socket};
 use crate::fetch::{Fetch, Hook};
 use crate::index::Index;
 use crate::metrics;
@@ -124,6 +125,8 @@ pub type PollerOf<E> = Poller<<E as Edges>::Fetch, <E as Edges>::Index, <E as Ed
 pub(crate) struct House<E: Edges> {
     edges: E,
     site: Site,
+    /// What it keeps, as an absolute path: no reload changes that.
+    archive: PathBuf,
     /// What is polled now; `None` while archive and index are opened again.
     poller: watch::Sender<Option<PollerOf<E>>>,
     /// Why nothing can be kept at the moment.
@@ -161,6 +164,7 @@ pub async fn run<E: Edges>(edges: E, poller: PollerOf<E>, site: Site) -> Result<
     let house = Arc::new(House {
         edges,
         site,
+        archive: control::absolute(&config.storage.archive),
         poller: watch::Sender::new(Some(poller)),
         trouble: watch::Sender::new(None),
         requests,
@@ -351,9 +355,14 @@ async fn keep_working<E: Edges>(
 async fn refuse<E: Edges>(requests: &mut mpsc::Receiver<Request<E::Fetch>>, house: &House<E>) {
     while let Some(Request { answer, .. }) = requests.recv().await {
         let trouble = house.trouble.borrow().clone().unwrap_or_default();
-        answer.failed(&format!("the daemon cannot do anything at the moment: {trouble}"), 1);
+        answer.failed(&unable(&trouble), 1);
     }
     std::future::pending::<()>().await;
+}
+
+/// What whoever asks for something is told while archive and index are closed.
+fn unable(trouble: &str) -> String {
+    format!("the daemon cannot do anything at the moment: {trouble}")
 }
 
 /// Polls, publishes and gives feeds back until it is told to stop: all that the daemon does but serve and answer.

@@ -10,9 +10,9 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::request::{Answer, Request, Work};
-use super::{Edges, House};
+use super::{Edges, House, unable};
 use crate::config::{Config, Feed};
-use crate::control::{self, Command, FIRST_LINE, LONGEST_COMMAND, Line, Socket};
+use crate::control::{Command, FIRST_LINE, LONGEST_COMMAND, Line, Socket};
 use crate::maintain::explain;
 use crate::model::Topic;
 use crate::poll::{Options, Stop};
@@ -50,9 +50,7 @@ async fn talk<E: Edges>(stream: UnixStream, house: Arc<House<E>>) {
 
 async fn converse<E: Edges>(stream: UnixStream, house: &House<E>) -> io::Result<()> {
     let (reader, mut writer) = stream.into_split();
-    let archive = house.poller.borrow().as_ref().map(|poller| poller.config.storage.archive.clone());
-    let archive = archive.map(|archive| control::absolute(&archive)).unwrap_or_default();
-    write(&mut writer, &Line::Hello { pid: std::process::id(), archive }).await?;
+    write(&mut writer, &Line::Hello { pid: std::process::id(), archive: house.archive.clone() }).await?;
     let mut text = String::new();
     let mut reader = BufReader::new(reader.take(LONGEST_COMMAND));
     timeout(FIRST_LINE, reader.read_line(&mut text)).await??;
@@ -82,7 +80,11 @@ fn refused(texts: Vec<String>, code: u8) -> UnboundedReceiver<Line> {
 async fn ask<E: Edges>(house: &House<E>, command: Command) -> UnboundedReceiver<Line> {
     let Some(poller) = house.poller.borrow().clone() else {
         let trouble = house.trouble.borrow().clone().unwrap_or_default();
-        return refused(vec![format!("the daemon cannot do anything at the moment: {trouble}")], 1);
+        return match command {
+            // How they were.
+            Command::Status => status(house).await,
+            _ => refused(vec![unable(&trouble)], 1),
+        };
     };
     let config = &poller.config;
     let work = match command {

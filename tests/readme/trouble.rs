@@ -14,7 +14,7 @@ use crate::house::files;
 const PAGE: &str = "docs/troubleshooting.md";
 
 /// Sentences that no scene brings, with what they would take.
-const ONLY_IN_SOURCE: [&str; 16] = [
+const ONLY_IN_SOURCE: [&str; 17] = [
     // A name server; a test leaves the machine for nothing.
     "`…` has no address: …; is the name still right, and does name resolution work here?",
     // A server that takes no connection.
@@ -37,6 +37,7 @@ const ONLY_IN_SOURCE: [&str; 16] = [
     "`…` cannot be made: …; it is tried again at the next run",
     // A disk that is full, a clock that is set.
     "nothing can be kept at the moment; next try in … s",
+    "the daemon cannot do anything at the moment: …",
     "the clock of this machine was set by … s; every feed got its next time anew",
     // Hubs and heartbeats have tests with servers of their own.
     "the heartbeat (server.heartbeat_url) does not arrive: …",
