@@ -191,3 +191,33 @@ fn whoever_asks_while_nothing_can_be_kept_is_told_so() {
     daemon.line(|line| line.contains(" new=2 "));
     assert_eq!(daemon.terminate(), 0);
 }
+
+#[test]
+fn a_takedown_that_cannot_be_published_is_tried_again_and_closes_nothing() {
+    let (house, hub) = (House::new(), Listener::start());
+    house.serves("/a", entries(0..3));
+    house.config(&format!(
+        "server: {{ listen: '127.0.0.1:0', hubs: ['http://{}/hub'] }}\nschedule: '@yearly'\n\
+         feeds: [{{ id: a, name: A, url: '{{server}}/a' }}]\ntopics: [{{ id: s }}, {{ id: t, formats: [atom] }}]",
+        hub.address
+    ));
+    house.run(["poll"]).success();
+    let daemon = Daemon::start(&house);
+    let feed = house.path("data/public/s/rss.xml");
+    std::fs::remove_file(&feed).expect("removed");
+    house.write("data/public/s/rss.xml/x", b"in the way");
+    let run = house.run(["forget", "https://example.org/1", "--reason", "asked"]).code(1);
+    assert!(run.stderr.contains("`data/public/s/rss.xml` cannot be "), "{}", run.stderr);
+    assert!(!house.read("data/public/t/atom.xml").contains("<title>T1</title>"));
+    hub.is_told_of("t/atom.xml");
+    // Archive and index are as open as before.
+    let run = house.run(["forget", "https://example.org/1", "--reason", "asked"]);
+    assert!(!run.stderr.contains("the daemon"), "{}", run.stderr);
+    assert!(daemon.get("/health", "").contains("rss.xml"));
+    std::fs::remove_dir_all(&feed).expect("removed");
+    house.run(["publish"]).success();
+    assert!(house.read("data/public/s/rss.xml").contains("<title>T2</title>"));
+    assert!(!house.read("data/public/s/rss.xml").contains("<title>T1</title>"));
+    assert!(daemon.get("/health", "").starts_with("HTTP/1.1 200"));
+    assert_eq!(daemon.terminate(), 0);
+}

@@ -24,7 +24,7 @@ use crate::poll::{
 };
 use crate::publish::{self, PublishError, Publisher};
 use crate::site::Site;
-use crate::takedown;
+use crate::takedown::{self, TakedownError};
 
 /// States of feeds are stored together, so long after the first.
 const SAVE: Duration = Duration::from_secs(1);
@@ -378,7 +378,12 @@ where
                         answer.text(&said);
                     }
                     Err(error) if error.is_unknown() => answer.failed(&error.to_string(), 2),
+                    // It is forgotten; what still shows it goes with the next publication.
+                    Err(TakedownError::Publish(error)) if error.is_of_files() => {
+                        answer.failed(&self.unpublished(&published, &error), 1);
+                    }
                     Err(error) => {
+                        self.outward.changed(&published);
                         answer.failed(&error.to_string(), 1);
                         return Err(error.into());
                     }
