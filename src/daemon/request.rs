@@ -7,6 +7,7 @@ use tokio::sync::mpsc;
 
 use crate::config::{Config, Feed};
 use crate::control::Line;
+use crate::fetch::Hook;
 use crate::model::{FeedStatus, Timestamp, Topic};
 use crate::poll::{FeedReport, Options};
 use crate::publish;
@@ -22,7 +23,7 @@ pub(super) enum Work<F> {
     Poll { feeds: Vec<Feed>, options: Options },
     Publish { topics: Vec<Topic> },
     Forget { what: String, reason: String },
-    Renew { config: Arc<Config>, fetch: Arc<F> },
+    Renew { config: Arc<Config>, fetch: Arc<F>, hook: Hook },
 }
 
 /// Where the answer goes, line by line. Whoever asked may have left.

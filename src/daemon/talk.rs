@@ -148,10 +148,7 @@ async fn reload<E: Edges>(house: &House<E>) -> UnboundedReceiver<Line> {
     }
     let made = house.edges.fetcher(&config).and_then(|fetch| Ok((fetch, house.edges.hook(&config)?)));
     match made {
-        Ok((fetch, hook)) => {
-            house.outward.renew(&config, hook);
-            send(house, Work::Renew { config, fetch }).await
-        }
+        Ok((fetch, hook)) => send(house, Work::Renew { config, fetch, hook }).await,
         Err(sentence) => refused(vec![sentence, "the old config stays in force".to_owned()], 3),
     }
 }

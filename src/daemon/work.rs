@@ -15,7 +15,7 @@ use super::request::{Answer, Request, Work as Asked};
 use crate::archive::{Archive, GROUP};
 use crate::clock::Clock;
 use crate::config::{Config, Feed};
-use crate::fetch::Fetch;
+use crate::fetch::{Fetch, Hook};
 use crate::index::Index;
 use crate::model::{FeedId, Timestamp, Topic};
 use crate::pace::{Wake, Why};
@@ -390,7 +390,7 @@ where
                 }
                 Ok(())
             }
-            Asked::Renew { config, fetch } => self.renew(config, fetch, &answer).await,
+            Asked::Renew { config, fetch, hook } => self.renew(config, fetch, hook, &answer).await,
         }
     }
 
@@ -404,8 +404,15 @@ where
     }
 
     /// From now on another config holds.
-    async fn renew(&mut self, config: Arc<Config>, fetch: Arc<F>, answer: &Answer) -> Result<(), DaemonError> {
+    async fn renew(
+        &mut self,
+        config: Arc<Config>,
+        fetch: Arc<F>,
+        hook: Hook,
+        answer: &Answer,
+    ) -> Result<(), DaemonError> {
         let old = self.desk.renew(Arc::clone(&config), Arc::clone(&fetch));
+        self.outward.renew(&config, hook);
         self.poller.send_replace(Some(self.desk.poller.clone()));
         self.feeds = enabled(&config);
         let jobs = self.all_jobs().await?;
