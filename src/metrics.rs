@@ -364,6 +364,7 @@ mod tests {
             repairs: None,
             took: Duration::from_millis(300),
             waited: Duration::ZERO,
+            dry_run: false,
         }
     }
 

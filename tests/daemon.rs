@@ -16,7 +16,7 @@ pub struct Daemon {
     said: std::cell::RefCell<Vec<String>>,
     pub address: String,
     /// Where its numbers are.
-    metrics: Option<String>,
+    pub metrics: Option<String>,
 }
 
 impl Drop for Daemon {
@@ -115,7 +115,7 @@ impl Daemon {
     }
 }
 
-fn get(address: &str, path: &str, header: &str) -> String {
+pub fn get(address: &str, path: &str, header: &str) -> String {
     let mut stream = TcpStream::connect(address).expect("connected");
     write!(stream, "GET {path} HTTP/1.1\r\nHost: x\r\n{header}Connection: close\r\n\r\n").expect("asked");
     let mut answer = String::new();

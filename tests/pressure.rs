@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Duration;
 
-use crate::daemon::{Daemon, Listener};
+use crate::daemon::{Daemon, Listener, get};
 use crate::house::{DATE, House, item, rss};
 
 const SERVER: &str = "server: { listen: '127.0.0.1:0' }\n";
@@ -219,5 +219,29 @@ fn a_takedown_that_cannot_be_published_is_tried_again_and_closes_nothing() {
     assert!(house.read("data/public/s/rss.xml").contains("<title>T2</title>"));
     assert!(!house.read("data/public/s/rss.xml").contains("<title>T1</title>"));
     assert!(daemon.get("/health", "").starts_with("HTTP/1.1 200"));
+    assert_eq!(daemon.terminate(), 0);
+}
+
+#[test]
+fn dry_runs_beside_a_daemon_leave_no_trace_in_it() {
+    let house = House::new();
+    house.serves("/a", entries(0..2));
+    house.config(
+        "server: { listen: '127.0.0.1:0', metrics: '127.0.0.1:0' }\nschedule: '@yearly'\n\
+         feeds: [{ id: a, name: A, url: '{server}/a' }]",
+    );
+    let daemon = Daemon::start(&house);
+    daemon.polled("a", "polled");
+    house.serves("/a", entries(0..3));
+    for _ in 0..2 {
+        house.run(["poll", "--dry-run"]).summary("1 read (1 post would be new, 2 duplicates)").success();
+    }
+    let numbers = get(daemon.metrics.as_deref().expect("numbers"), "/metrics", "");
+    for line in ["feedmill_polls_total{outcome=\"polled\"} 1\n", "feedmill_entries_total{outcome=\"new\"} 2\n"] {
+        assert!(numbers.contains(line), "{line}\n{numbers}");
+    }
+    house.run(["poll"]).summary("1 read (1 new post, 2 duplicates)").success();
+    let line = daemon.polled("a", "polled");
+    assert!(line.contains(" new=1 revised=0 duplicate=2 "), "{line}");
     assert_eq!(daemon.terminate(), 0);
 }

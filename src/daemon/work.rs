@@ -75,6 +75,12 @@ struct Round {
     started: Instant,
 }
 
+impl Round {
+    fn is_dry(&self) -> bool {
+        self.pending.values().any(|options| options.dry_run)
+    }
+}
+
 /// What was kept and is not published yet.
 struct News {
     first: Option<Instant>,
@@ -186,7 +192,9 @@ where
             match back {
                 Back::Asked(answered) => asked.push(*answered),
                 Back::Skipped(job, report) => {
-                    self.outward.polled(&report, Duration::ZERO, self.desk.poller.clock.now());
+                    if !report.dry_run {
+                        self.outward.polled(&report, Duration::ZERO, self.desk.poller.clock.now());
+                    }
                     self.give_back(*job, report.again).await?;
                     self.tell(&report);
                 }
@@ -206,15 +214,18 @@ where
         let kept = self.desk.keep(answered).await?;
         let each = began.elapsed() / u32::try_from(kept.len().max(1)).unwrap_or(u32::MAX);
         for (job, report) in kept {
-            self.outward.polled(&report, each, self.desk.poller.clock.now());
-            log(&report);
-            // Also where nothing was new: that a feed carries a known entry, too, can bring it into a topic.
-            if report.outcome == Outcome::Polled {
-                self.news.came();
+            // What a dry run found is for whoever asked alone: it stays to be found.
+            if !report.dry_run {
+                self.outward.polled(&report, each, self.desk.poller.clock.now());
+                log(&report);
+                // Also where nothing was new: that a feed carries a known entry, too, can bring it into a topic.
+                if report.outcome == Outcome::Polled {
+                    self.news.came();
+                }
+                let now = Instant::now();
+                self.save_at.get_or_insert(now + SAVE);
+                self.save_all_at.get_or_insert(now + SAVE_ALL);
             }
-            let now = Instant::now();
-            self.save_at.get_or_insert(now + SAVE);
-            self.save_all_at.get_or_insert(now + SAVE_ALL);
             self.give_back(job, None).await?;
             self.tell(&report);
         }
@@ -352,6 +363,9 @@ where
                 Published::Stopped => round.answer.failed(STOPPED, 1),
                 Published::Failed(sentence) => round.answer.failed(&sentence, 1),
             }
+        }
+        if !self.rounds.iter().any(Round::is_dry) {
+            self.desk.end_dry_runs();
         }
         Ok(())
     }

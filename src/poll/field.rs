@@ -267,6 +267,7 @@ impl<F: Fetch + 'static, C: Clock + 'static> Field<F, C> {
     }
 
     fn pass(&mut self, job: Job, report: FeedReport) {
+        let report = FeedReport { dry_run: job.options.dry_run, ..report };
         let job = Job { options: Options::default(), ..job };
         self.passed.push(Back::Skipped(Box::new(job), Box::new(report)));
     }

@@ -176,6 +176,11 @@ where
         Ok(())
     }
 
+    /// No dry run waits for anything any more: the next one begins with what is kept.
+    pub fn end_dry_runs(&mut self) {
+        self.would_be_new.clear();
+    }
+
     /// True when something waits to be stored.
     pub fn has_unsaved(&self) -> bool {
         !self.changed.is_empty() || !self.lines.is_empty()
@@ -275,6 +280,7 @@ where
         }
         let addresses = address::of(&feed.source, &state);
         address::tidy(&mut state, &addresses, now);
+        report.dry_run = job.options.dry_run;
         if job.options.dry_run {
             self.lines.truncate(lines);
         } else {

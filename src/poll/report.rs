@@ -67,6 +67,9 @@ pub struct FeedReport {
     /// How long it had waited for its host's turn and a slot before.
     #[serde(skip)]
     pub waited: Duration,
+    /// Nothing of it was kept, as it was wanted.
+    #[serde(skip)]
+    pub dry_run: bool,
 }
 
 impl FeedReport {
@@ -108,6 +111,7 @@ impl FeedReport {
             repairs: None,
             took: Duration::ZERO,
             waited: Duration::ZERO,
+            dry_run: false,
         }
     }
 }
