@@ -245,3 +245,39 @@ fn dry_runs_beside_a_daemon_leave_no_trace_in_it() {
     assert!(line.contains(" new=1 revised=0 duplicate=2 "), "{line}");
     assert_eq!(daemon.terminate(), 0);
 }
+
+#[test]
+fn whoever_still_waits_for_the_work_when_it_stops_is_told_so() {
+    let house = House::new();
+    house.config(&format!("{SERVER}feeds: []\ntopics: [{{ id: t }}]"));
+    let gate = Gate::before(&house, "data/public/t/atom.xml");
+    let daemon = Daemon::start(&house);
+    let mut all: Vec<Talk> = (0..22).map(|_| Talk::ask(&house, PUBLISH)).collect();
+    assert!(Talk::ask(&house, STATUS).line().contains("now"));
+    daemon.signal("TERM");
+    daemon.line(|line| line.contains("stopping: "));
+    let _open = gate.open();
+    let answers: Vec<String> = all.iter_mut().map(Talk::line).collect();
+    let is_told = |answer: &&String| answer.contains("the daemon was told to stop");
+    // The one that was under way may have its own answer.
+    assert!(answers.iter().filter(is_told).count() >= 21, "{answers:#?}");
+    assert!(answers.iter().all(|answer| answer.contains("failed")), "{answers:#?}");
+    assert_eq!(daemon.wait(), 0);
+}
+
+#[test]
+fn an_operator_who_does_not_read_keeps_no_daemon_from_stopping() {
+    let house = House::new();
+    // More than the system holds for somebody who does not take it.
+    let feed =
+        |n| format!("{{ id: f{n}, name: '{}', url: 'https://example.org/{n}', enabled: false }}", "x".repeat(200));
+    let feeds: Vec<String> = (0..3000).map(feed).collect();
+    house.config(&format!("{SERVER}feeds: [{}]", feeds.join(", ")));
+    let daemon = Daemon::start(&house);
+    let mut talk = Talk::ask(&house, STATUS);
+    assert!(talk.line().contains("status"));
+    daemon.signal("TERM");
+    let line = daemon.line(|line| line.contains("took too long") || line.contains("stopped"));
+    assert!(line.contains("stopped"), "{line}");
+    assert_eq!(daemon.wait(), 0);
+}

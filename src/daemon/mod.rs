@@ -81,6 +81,8 @@ pub enum DaemonError {
 
 /// After the first signal, so long for what is under way; the machine's own patience is often ten seconds.
 const LAST_WORK: Duration = Duration::from_secs(8);
+/// After the last work, so long for what operators are still told.
+const LAST_WORDS: Duration = Duration::from_secs(2);
 /// Signals so close together are one.
 const SAME_SIGNAL: Duration = Duration::from_secs(1);
 /// Between two attempts to go on after trouble with the disk.
@@ -88,6 +90,8 @@ const REST: [Duration; 4] =
     [Duration::from_secs(5), Duration::from_secs(30), Duration::from_mins(1), Duration::from_mins(5)];
 /// Requests that wait for the work to take them.
 const REQUESTS: usize = 16;
+/// What whoever asks for something too late is told.
+const STOPPED: &str = "the daemon was told to stop";
 /// Between two looks at how things stand.
 const MEASURE: Duration = Duration::from_mins(1);
 
@@ -187,24 +191,28 @@ pub async fn run<E: Edges>(edges: E, poller: PollerOf<E>, site: Site) -> Result<
     tracing::info!("serving `{}` on http://{address}/, polling {feeds} feeds", config.storage.public.display());
     systemd::ready();
     let mut work = pin!(keep_working(&house, asked, stop));
-    let mut looks = pin!(measure(&house));
-    loop {
-        tokio::select! {
-            told = signals.next() => match told {
-                Told::Stop => break,
-                // Beside the work: it may have to wait for it.
-                Told::Reload => drop(tokio::spawn(talk::reload_by_signal(Arc::clone(&house)))),
-            },
-            // It only ends when it was told to.
-            done = work.as_mut() => return done,
-            () = looks.as_mut() => {}
+    {
+        // Ends with the loop: a look that stands still may hold what others wait for.
+        let mut looks = pin!(measure(&house));
+        loop {
+            tokio::select! {
+                told = signals.next() => match told {
+                    Told::Stop => break,
+                    // Beside the work: it may have to wait for it.
+                    Told::Reload => drop(tokio::spawn(talk::reload_by_signal(Arc::clone(&house)))),
+                },
+                // It only ends when it was told to.
+                done = work.as_mut() => return done,
+                () = looks.as_mut() => {}
+            }
         }
     }
     let _ = stopper.send(true);
     house.outward.end();
     let last_work = async {
         let done = work.await;
-        let _ = tokio::join!(server, talk);
+        // Every answer is given; whoever does not take it is not waited for.
+        let _ = tokio::join!(server, timeout(LAST_WORDS, talk));
         done
     };
     end(last_work, &mut signals).await
@@ -306,18 +314,32 @@ impl Signals {
     }
 }
 
-/// Works until it is told to stop. Where the disk or the index fails, everything is opened and mended again, as a new start
-/// would, while what is published is served on.
+/// Works until it is told to stop; whoever asked for something too late is told so.
 async fn keep_working<E: Edges>(
     house: &House<E>,
     mut requests: mpsc::Receiver<Request<E::Fetch>>,
+    stop: Stop,
+) -> Result<(), DaemonError> {
+    let done = work_on(house, &mut requests, stop).await;
+    requests.close();
+    while let Some(Request { answer, .. }) = requests.recv().await {
+        answer.failed(STOPPED, 1);
+    }
+    done
+}
+
+/// Where the disk or the index fails, everything is opened and mended again, as a new start would, while what is published is
+/// served on.
+async fn work_on<E: Edges>(
+    house: &House<E>,
+    requests: &mut mpsc::Receiver<Request<E::Fetch>>,
     mut stop: Stop,
 ) -> Result<(), DaemonError> {
     let mut failures = 0;
     loop {
         let Some(poller) = house.poller.borrow().clone() else { return Ok(()) };
         let began = Instant::now();
-        let worked = Work::run(&poller, &house.site, &house.outward, &house.poller, &mut requests, &stop).await;
+        let worked = Work::run(&poller, &house.site, &house.outward, &house.poller, requests, &stop).await;
         let Err(error) = worked else { return Ok(()) };
         let sentence = error.to_string();
         house.trouble.send_replace(Some(sentence.clone()));
@@ -333,7 +355,7 @@ async fn keep_working<E: Edges>(
             tracing::warn!("nothing can be kept at the moment; next try in {} s", rest.as_secs());
             tokio::select! {
                 () = stop.wait() => return Ok(()),
-                () = refuse(&mut requests, house) => {}
+                () = refuse(requests, house) => {}
                 () = sleep(rest) => {}
             }
             match house.edges.open(Arc::clone(&config)).await {

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use tokio::time::{sleep, timeout};
 
 use super::request::{Answer, Request, Work};
-use super::{Edges, House, unable};
+use super::{Edges, House, STOPPED, unable};
 use crate::config::{Config, Feed};
 use crate::control::{Command, FIRST_LINE, LONGEST_COMMAND, Line, Socket};
 use crate::maintain::explain;
@@ -123,7 +123,7 @@ async fn status<E: Edges>(house: &House<E>) -> UnboundedReceiver<Line> {
 async fn send<E: Edges>(house: &House<E>, what: Work<E::Fetch>) -> UnboundedReceiver<Line> {
     let (answer, lines) = Answer::new();
     if let Err(error) = house.requests.send(Request { what, answer }).await {
-        error.0.answer.failed("the daemon was told to stop", 1);
+        error.0.answer.failed(STOPPED, 1);
     }
     lines
 }

@@ -9,9 +9,9 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until};
 
-use super::DaemonError;
 use super::outward::Outward;
 use super::request::{Answer, Request, Work as Asked};
+use super::{DaemonError, STOPPED};
 use crate::archive::{Archive, GROUP};
 use crate::clock::Clock;
 use crate::config::{Config, Feed};
@@ -40,7 +40,6 @@ const SHARE: u32 = 4;
 const LONGEST_REST: Duration = Duration::from_mins(5);
 /// After public files could not be written.
 const RETRY: Duration = Duration::from_mins(1);
-const STOPPED: &str = "the daemon was told to stop";
 
 /// How publishing ended.
 enum Published {
@@ -164,7 +163,10 @@ where
                     backs if backs.is_empty() => break,
                     backs => self.take(backs).await?,
                 },
-                Some(request) = requests.recv(), if !is_stopping => self.answer(request).await?,
+                Some(request) = requests.recv() => match request {
+                    Request { answer, .. } if is_stopping => answer.failed(STOPPED, 1),
+                    request => self.answer(request).await?,
+                },
                 Ok(()) = load.changed() => {}
                 () = stop.wait(), if !is_stopping => {
                     is_stopping = true;
