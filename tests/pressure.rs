@@ -6,10 +6,18 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
 use std::time::Duration;
+
+use feedmill::clock::Clock;
+use feedmill::daemon;
+use feedmill::model::Timestamp;
+use feedmill::poll::{Poller, Stop};
+use feedmill::site::Site;
 
 use crate::daemon::{Daemon, Listener, get};
 use crate::house::{DATE, House, item, rss};
+use crate::world::World;
 
 const SERVER: &str = "server: { listen: '127.0.0.1:0' }\n";
 const PUBLISH: &str = r#"{"command":"publish","topics":[]}"#;
@@ -280,4 +288,27 @@ fn an_operator_who_does_not_read_keeps_no_daemon_from_stopping() {
     let line = daemon.line(|line| line.contains("took too long") || line.contains("stopped"));
     assert!(line.contains("stopped"), "{line}");
     assert_eq!(daemon.wait(), 0);
+}
+
+/// A clock that breaks in the hands of tasks of the test's own thread: those who ask feeds.
+struct Breaks(std::thread::ThreadId);
+
+impl Clock for Breaks {
+    fn now(&self) -> Timestamp {
+        assert!(tokio::task::try_id().is_none() || std::thread::current().id() != self.0, "a clock that broke");
+        Timestamp::from_millis(1_790_000_000_000)
+    }
+}
+
+#[test]
+fn a_daemon_in_which_nobody_asks_any_more_does_not_end_as_if_it_was_told_to() {
+    let world = World::one("");
+    let Poller { config, fetch, index, archive, .. } = world.poller.clone();
+    let poller = Poller { config, fetch, index, archive, clock: Arc::new(Breaks(std::thread::current().id())) };
+    let site = Site::new(world.home.path().join("public"));
+    let (_sender, stop) = Stop::new();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("runtime");
+    let done = runtime.block_on(daemon::work(&poller, &site, &stop));
+    let sentence = done.expect_err("an error").to_string();
+    assert!(sentence.starts_with("nobody asks feeds any more: "), "{sentence}");
 }

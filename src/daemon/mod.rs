@@ -65,6 +65,11 @@ pub enum DaemonError {
     /// A second signal came before the first was done.
     #[error("stopped at once by a second signal; what was under way is mended at the next start")]
     Twice,
+    /// The task that asks feeds ended by itself.
+    #[error(
+        "nobody asks feeds any more: the task that does ended by itself; it is begun again, please report what it said before"
+    )]
+    NobodyAsks,
     /// A poll stopped.
     #[error(transparent)]
     Poll(#[from] PollError),

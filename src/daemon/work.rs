@@ -160,7 +160,8 @@ where
             let next = [self.save_at, self.save_all_at, publish_at].into_iter().flatten().min();
             tokio::select! {
                 backs = next_backs(&mut self.late, &mut self.backs) => match backs {
-                    backs if backs.is_empty() => break,
+                    backs if backs.is_empty() && is_stopping => break,
+                    backs if backs.is_empty() => return Err(DaemonError::NobodyAsks),
                     backs => self.take(backs).await?,
                 },
                 Some(request) = requests.recv() => match request {
