@@ -75,6 +75,12 @@ impl Daemon {
         }
     }
 
+    /// Whatever it said up to now is not waited for any more.
+    pub fn hush(&self) {
+        self.said.borrow_mut().clear();
+        while self.lines.try_recv().is_ok() {}
+    }
+
     /// Waits for the line of a poll.
     pub fn polled(&self, feed: &str, outcome: &str) -> String {
         self.line(|line| line.contains(&format!("feed={feed} ")) && line.contains(&format!("outcome={outcome} ")))

@@ -14,7 +14,7 @@ use feedmill::daemon;
 use feedmill::fetch::{self, Body, Fetch, FetchError, Fetched, RetryAfter, Status};
 use feedmill::index::{FeedState, SledIndex};
 use feedmill::model::{FeedSource, Timestamp, Validators};
-use feedmill::poll::{Asking, Job, Options, Order, Outcome, Poller, Stop};
+use feedmill::poll::{Asking, Job, LastAsked, Options, Order, Outcome, Poller, Stop};
 use feedmill::site::Site;
 use tokio::time::Instant;
 use url::Url;
@@ -371,7 +371,7 @@ async fn asked_while_nobody_keeps(answer: fn(usize) -> Answer) -> usize {
     }
     let day = Day::new(town, &format!("feeds:\n{feeds}"));
     let job = |feed: &config::Feed| Job::new(Arc::new(feed.clone()), FeedState::default());
-    let (orders, _backs) = Asking::begin(&day.poller, Stop::new().1).parts();
+    let (orders, _backs) = Asking::begin(&day.poller, LastAsked::default(), Stop::new().1).parts();
     orders.send(Order::Ask(day.poller.config.feeds.iter().map(job).collect()));
     tokio::time::sleep(Duration::from_mins(5)).await;
     day.poller.fetch.log().len()

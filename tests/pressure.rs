@@ -37,6 +37,7 @@ fn tick(house: &House) -> String {
 
 /// Lets so many polls of `tick` pass.
 fn ticks(daemon: &Daemon, n: usize) {
+    daemon.hush();
     (0..n).for_each(|_| drop(daemon.line(|line| line.contains("feed=tick "))));
 }
 
@@ -288,6 +289,32 @@ fn an_operator_who_does_not_read_keeps_no_daemon_from_stopping() {
     let line = daemon.line(|line| line.contains("took too long") || line.contains("stopped"));
     assert!(line.contains("stopped"), "{line}");
     assert_eq!(daemon.wait(), 0);
+}
+
+#[test]
+fn trouble_at_home_makes_nobody_ask_a_publisher_again_too_soon() {
+    let house = House::new();
+    house.serves("/a", entries(0..2));
+    let tick = tick(&house);
+    let feeds = |feeds: &str| {
+        house.config(&format!("{SERVER}feeds: [{feeds}]"));
+        spare(&house, "1h");
+    };
+    feeds(&tick);
+    let daemon = Daemon::start(&house);
+    ticks(&daemon, 1);
+    let raw = in_the_way(&house);
+    // A new feed is asked at once, and what it brings cannot be kept.
+    feeds(&format!("{{ id: a, name: A, url: '{{server}}/a', schedule: '@every 1h' }}, {tick}"));
+    house.run(["reload"]).success();
+    daemon.line(|line| line.contains("nothing can be kept at the moment"));
+    out_of_the_way(&house, &raw);
+    while !daemon.get("/health", "").starts_with("HTTP/1.1 200") {
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    ticks(&daemon, 3);
+    assert_eq!(asked_for(&house, "/a"), 1, "it is to be left alone for an hour");
+    assert_eq!(daemon.terminate(), 0);
 }
 
 /// A clock that breaks in the hands of tasks of the test's own thread: those who ask feeds.

@@ -33,7 +33,7 @@ use crate::fetch::{Fetch, Hook};
 use crate::index::Index;
 use crate::metrics;
 use crate::model::LedgerPosition;
-use crate::poll::{PollError, Poller, Stop};
+use crate::poll::{LastAsked, PollError, Poller, Stop};
 use crate::publish::PublishError;
 use crate::serve;
 use crate::site::Site;
@@ -144,6 +144,8 @@ pub(crate) struct House<E: Edges> {
     /// Configs are read one after the other, so that the latest one holds in the end.
     reloading: tokio::sync::Mutex<()>,
     outward: Arc<Outward>,
+    /// Publishers are spared, whatever becomes of what they said.
+    asked: LastAsked,
     survey: tokio::sync::Mutex<Option<Survey>>,
     started: Instant,
 }
@@ -179,6 +181,7 @@ pub async fn run<E: Edges>(edges: E, poller: PollerOf<E>, site: Site) -> Result<
         requests,
         reloading: tokio::sync::Mutex::default(),
         outward,
+        asked: LastAsked::default(),
         survey: tokio::sync::Mutex::default(),
         started: Instant::now(),
     });
@@ -344,7 +347,8 @@ async fn work_on<E: Edges>(
     loop {
         let Some(poller) = house.poller.borrow().clone() else { return Ok(()) };
         let began = Instant::now();
-        let worked = Work::run(&poller, &house.site, &house.outward, &house.poller, requests, &stop).await;
+        let House { site, outward, poller: current, asked, .. } = house;
+        let worked = Work::run(&poller, site, outward, current, asked, requests, &stop).await;
         let Err(error) = worked else { return Ok(()) };
         let sentence = error.to_string();
         house.trouble.send_replace(Some(sentence.clone()));
@@ -400,7 +404,8 @@ where
     A: Archive + 'static,
     C: Clock + 'static,
 {
-    let (_requests, mut asked) = mpsc::channel(1);
+    let (_sender, mut requests) = mpsc::channel(1);
+    let current = watch::Sender::new(None);
     let outward = Arc::new(Outward::new(poller.clock.now()));
-    Work::run(poller, site, &outward, &watch::Sender::new(None), &mut asked, stop).await
+    Work::run(poller, site, &outward, &current, &LastAsked::default(), &mut requests, stop).await
 }

@@ -20,7 +20,8 @@ use crate::index::Index;
 use crate::model::{FeedId, Timestamp, Topic};
 use crate::pace::{Wake, Why};
 use crate::poll::{
-    Answered, Asking, Back, Desk, FeedReport, Job, Load, Options, Order, Orders, Outcome, PollError, Poller, Stop,
+    Answered, Asking, Back, Desk, FeedReport, Job, LastAsked, Load, Options, Order, Orders, Outcome, PollError, Poller,
+    Stop,
 };
 use crate::publish::{self, PublishError, Publisher};
 use crate::site::Site;
@@ -115,11 +116,12 @@ where
         site: &Site,
         outward: &Arc<Outward>,
         current: &watch::Sender<Option<Poller<F, I, A, C>>>,
+        asked: &LastAsked,
         requests: &mut mpsc::Receiver<Request<F>>,
         stop: &Stop,
     ) -> Result<(), DaemonError> {
         let (halt, halted) = Stop::new();
-        let asking = Asking::begin(poller, halted);
+        let asking = Asking::begin(poller, asked.clone(), halted);
         let mut load = asking.load();
         let (orders, backs) = asking.parts();
         let now = Instant::now();

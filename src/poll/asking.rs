@@ -4,7 +4,7 @@ use tokio::sync::{mpsc, watch};
 
 use super::address::Holds;
 use super::field::{Field, Load, Order};
-use super::job::Back;
+use super::job::{Back, LastAsked};
 use super::{Poller, Stop};
 use crate::clock::Clock;
 use crate::fetch::Fetch;
@@ -30,13 +30,18 @@ impl<F> Orders<F> {
 }
 
 impl<F: Fetch + 'static> Asking<F> {
-    /// Starts with what the poller fetches with, and its limits.
-    pub fn begin<I, A, C: Clock + 'static>(poller: &Poller<F, I, A, C>, stop: Stop) -> Self {
-        Self::start(poller, Holds::default(), stop)
+    /// Starts with what the poller fetches with, and its limits; a former field may have asked some already.
+    pub fn begin<I, A, C: Clock + 'static>(poller: &Poller<F, I, A, C>, asked: LastAsked, stop: Stop) -> Self {
+        Self::start(poller, Holds::default(), asked, stop)
     }
 
-    pub(super) fn start<I, A, C: Clock + 'static>(poller: &Poller<F, I, A, C>, holds: Holds, stop: Stop) -> Self {
-        let field = Field::new(poller.fetch.clone(), poller.clock.clone(), &poller.config.fetch, holds);
+    pub(super) fn start<I, A, C: Clock + 'static>(
+        poller: &Poller<F, I, A, C>,
+        holds: Holds,
+        asked: LastAsked,
+        stop: Stop,
+    ) -> Self {
+        let field = Field::new(poller.fetch.clone(), poller.clock.clone(), &poller.config.fetch, holds, asked);
         let (load, (orders, given), (sender, backs)) =
             (field.load(), mpsc::unbounded_channel(), mpsc::unbounded_channel());
         tokio::spawn(field.run(given, sender, stop));

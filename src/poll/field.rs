@@ -16,7 +16,7 @@ use url::Url;
 use super::address::{self, Holds};
 use super::backlog::Backlog;
 use super::document::{Asked, Asker, FeedError};
-use super::job::{Answered, Back, Job};
+use super::job::{Answered, Back, Job, LastAsked};
 use super::queue::Queue;
 use super::timetable::Timetable;
 use super::{FeedReport, Options, Stop};
@@ -78,6 +78,7 @@ pub(super) struct Field<F, C> {
     tasks: HashMap<tokio::task::Id, usize>,
     readers: Arc<Semaphore>,
     holds: Holds,
+    asked: LastAsked,
     next: usize,
     load: tokio::sync::watch::Sender<Load>,
 }
@@ -99,7 +100,7 @@ impl Flight {
 }
 
 impl<F: Fetch + 'static, C: Clock + 'static> Field<F, C> {
-    pub(super) fn new(fetch: Arc<F>, clock: Arc<C>, limits: &Limits, holds: Holds) -> Self {
+    pub(super) fn new(fetch: Arc<F>, clock: Arc<C>, limits: &Limits, holds: Holds, asked: LastAsked) -> Self {
         Self {
             timetable: Timetable::new(limits.min_interval, clock.now()),
             fetch,
@@ -118,6 +119,7 @@ impl<F: Fetch + 'static, C: Clock + 'static> Field<F, C> {
             tasks: HashMap::new(),
             readers: Arc::new(Semaphore::new(std::thread::available_parallelism().map_or(1, NonZero::get))),
             holds,
+            asked,
             next: 0,
             load: tokio::sync::watch::Sender::default(),
         }
@@ -212,6 +214,7 @@ impl<F: Fetch + 'static, C: Clock + 'static> Field<F, C> {
 
     fn enter(&mut self, job: Job, wake: Option<Wake>) {
         self.holds.learn(&job.state, self.clock.now());
+        let job = self.asked.told(job);
         match wake {
             Some(wake) => self.timetable.enter(job, wake.at, self.clock.now()),
             None => self.timetable.remove(job.id()),
@@ -237,6 +240,7 @@ impl<F: Fetch + 'static, C: Clock + 'static> Field<F, C> {
             let task = self.running.spawn(asker.ask(addresses));
             self.tasks.insert(task.id(), place);
             let now = Instant::now();
+            self.asked.put(job.id(), now);
             let job = Job { asked: Some(now), ..job };
             let began = self.clock.now();
             self.in_flight.insert(place, Flight { job, since: now, began, waited: now - since, host });

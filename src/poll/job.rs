@@ -1,6 +1,7 @@
 //! A feed on its way between those who ask and those who keep.
 
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -68,6 +69,28 @@ impl Job {
 
     pub(super) fn closed(&self, wake: Wake) -> FeedReport {
         FeedReport::skipped(self.id(), why_closed(wake), wake.at)
+    }
+}
+
+/// When each feed was last asked, by a clock that nobody sets. Whoever holds it knows that also when what was kept of an answer
+/// is lost.
+#[derive(Clone, Debug, Default)]
+pub struct LastAsked(Arc<Mutex<HashMap<FeedId, Instant>>>);
+
+impl LastAsked {
+    fn times(&self) -> MutexGuard<'_, HashMap<FeedId, Instant>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The feed is asked now.
+    pub(super) fn put(&self, feed: &FeedId, now: Instant) {
+        self.times().insert(feed.clone(), now);
+    }
+
+    /// The job, which knows it too.
+    pub(super) fn told(&self, job: Job) -> Job {
+        let asked = self.times().get(job.id()).copied();
+        Job { asked: asked.max(job.asked), ..job }
     }
 }
 

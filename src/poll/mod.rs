@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 pub use asking::{Asking, Orders};
 pub use field::{Load, Order};
-pub use job::{Answered, Back, Job};
+pub use job::{Answered, Back, Job, LastAsked};
 pub use keeping::Desk;
 pub use report::{FeedReport, Outcome};
 
@@ -118,7 +118,7 @@ where
         let feeds = feeds.into_iter().map(|feed| Arc::new(feed.clone())).collect();
         let jobs = desk.jobs(feeds, options).await?;
         let holds = self.holds(&jobs, &desk).await?;
-        let (orders, mut backs) = Asking::start(self, holds, stop).parts();
+        let (orders, mut backs) = Asking::start(self, holds, LastAsked::default(), stop).parts();
         // Nobody else gives orders, so the field ends when these are done.
         orders.send(Order::Ask(jobs));
         drop(orders);
