@@ -164,6 +164,17 @@ fn include_and_exclude_say_which_entries_are_kept() {
 }
 
 #[test]
+fn other_rules_of_identity_are_applied_to_what_is_still_there() {
+    let house = House::new();
+    let feed = "feeds: [{ id: a, name: A, url: '{server}/a.xml', dedup: url }]";
+    let entry = |n: u32| item(&format!("T{n}"), "https://example.org/", &format!("g{n}"), DATE, &format!("<p>{n}</p>"));
+    house.config(feed).serves("/a.xml", rss(&(0..10).map(entry).collect::<String>()));
+    house.run(["poll"]).summary("1 read (1 new post, 9 duplicates)").success();
+    house.config(&feed.replace(", dedup: url", ""));
+    house.run(["poll"]).summary("1 read (9 new posts, 1 duplicate)").success();
+}
+
+#[test]
 fn dry_run_tells_and_writes_nothing() {
     let house = House::new();
     house.config(ONE).serves("/a.xml", two_items());

@@ -157,8 +157,9 @@ impl<F: Fetch, C: Clock> Asker<F, C> {
 
 /// Names the settings that decide what a document is read to hold: after a change it is read again.
 pub(super) fn settings(feed: &Feed) -> String {
-    let Feed { encoding, max_entries, include, exclude, .. } = feed;
-    format!("{} {max_entries} {include:?} {exclude:?}", encoding.as_deref().unwrap_or("-"))
+    let Feed { encoding, max_entries, include, exclude, source, .. } = feed;
+    let dedup = source.dedup;
+    format!("{} {max_entries} {include:?} {exclude:?} {dedup:?}", encoding.as_deref().unwrap_or("-"))
 }
 
 /// Reads a document; `None` when its bytes are those that are known.
