@@ -253,6 +253,8 @@ fn linked(feeds: &[String]) -> String {
     format!("it links {}", named.join(" and "))
 }
 
+const CUT_OFF: &str = "the document is cut off; what is missing waits for the next poll";
+
 /// Reads a feed of any format.
 ///
 /// A document with entry markers but no entries is an error, never an empty feed: otherwise a
@@ -289,7 +291,10 @@ fn from_json(text: &str, hints: &Hints) -> Result<ReadFeed, ReadError> {
     let mut entries = read.entries;
     inherit(&mut entries, &read.authors);
     let envelope = Some(read.envelope.as_text().to_owned());
-    let (repairs, lost, total) = (read.damages, read.lost, read.total);
+    let (repairs, mut lost, total) = (read.damages, read.lost, read.total);
+    if repairs.contains(&Damage::CutOff) {
+        lost.push(CUT_OFF.to_owned());
+    }
     Ok(ReadFeed { meta: read.meta, entries, envelope, repairs, lost, total, ..ReadFeed::default() })
 }
 
@@ -347,7 +352,7 @@ fn salvaged(survey: Survey<'_>, text: &str, hints: &Hints) -> Result<ReadFeed, R
         feed.repairs.push(Damage::Refused);
     }
     if is_cut_off {
-        feed.lost.push("the document is cut off; what is missing waits for the next poll".to_owned());
+        feed.lost.push(CUT_OFF.to_owned());
     }
     Ok(feed)
 }

@@ -147,6 +147,9 @@ fn a_cut_off_document_gives_what_is_complete_and_says_so() {
         assert_eq!((feed.entries.len(), feed.is_complete()), (1, false), "{broken}");
         assert!(!feed.lost.is_empty(), "{broken}");
     }
+    let json = r#"{"version":"https://jsonfeed.org/version/1.1","items":[{"id":"1","title":"A"},{"id":"2","tit"#;
+    let feed = read(json).expect("feed");
+    assert_eq!((feed.is_complete(), feed.lost.len()), (false, 1));
 }
 
 #[test]
