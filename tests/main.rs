@@ -26,6 +26,7 @@ mod identity;
 mod jekyll;
 mod kill;
 mod maintain;
+mod merged;
 mod model;
 mod month;
 mod newsroom;

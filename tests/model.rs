@@ -159,7 +159,7 @@ fn committed(operation: &Operation, known: &[Found]) -> Option<Committed> {
         records: by_key.into_values().rev().collect(),
         complete: topics.iter().take(*complete).filter(|_| is_all).map(|(_, rule)| *rule).collect(),
         stale: (0..*stale).map(topic).collect(),
-        ledger: vec![("2026-09.jsonl".into(), *ledger)],
+        ledger: vec![feedmill::model::LedgerEnd::at("2026-09.jsonl", *ledger)],
         topics,
     })
 }

@@ -6,10 +6,13 @@ use std::path::{Path, PathBuf};
 use super::folder::{failed, unread};
 use super::{ArchiveError, Line};
 use crate::disk::Disk;
-use crate::model::{LedgerPosition, Timestamp};
+use crate::model::{Fingerprint, LedgerEnd, LedgerPosition, Timestamp};
 
 /// The ledger's end is looked for in blocks of this size (bytes), doubled until it is found.
 const BLOCK: u64 = 4 << 10;
+
+/// So much before a place in a ledger file is its mark (bytes): three lines and more.
+const MARKED: usize = 1 << 10;
 
 /// The ledger is read in blocks of this size (bytes) where nobody needs all of it.
 const LARGE: usize = 4 << 20;
@@ -88,17 +91,43 @@ impl<'a> LedgerFiles<'a> {
 
     /// The length of a file up to and with its last line feed.
     fn whole_length(&self, file: &Path) -> io::Result<u64> {
-        let Some(length) = self.disk.length(file)? else { return Ok(0) };
+        Ok(self.end(file)?.0)
+    }
+
+    /// The same, and the mark of what stands before that place.
+    fn end(&self, file: &Path) -> io::Result<(u64, Option<Fingerprint>)> {
+        let Some(length) = self.disk.length(file)? else { return Ok((0, None)) };
         let mut block = BLOCK;
         loop {
             let start = length.saturating_sub(block);
             let tail = self.disk.read(file, start)?;
             match tail.iter().rposition(|b| *b == b'\n') {
-                Some(at) => return Ok(start + at as u64 + 1),
-                None if start == 0 => return Ok(0),
-                None => block *= 2,
+                Some(at) if start == 0 || at >= MARKED => {
+                    let marked = &tail[(at + 1).saturating_sub(MARKED)..=at];
+                    return Ok((start + at as u64 + 1, Some(mark(marked))));
+                }
+                None if start == 0 => return Ok((0, None)),
+                _ => block *= 2,
             }
         }
+    }
+
+    /// True when the files hold all that is known of them, as far as the marks tell.
+    pub(super) fn holds(&self, known: &LedgerPosition) -> Result<bool, ArchiveError> {
+        for end in known {
+            let file = self.folder().join(&end.file);
+            let failed = |e| unread(&file, e);
+            if self.whole_length(&file).map_err(failed)? < end.length {
+                return Ok(false);
+            }
+            let Some(known) = end.mark else { continue };
+            let start = end.length.saturating_sub(MARKED as u64);
+            let length = usize::try_from(end.length - start).unwrap_or(MARKED);
+            if mark(&self.disk.read_part(&file, start, length).map_err(failed)?) != known {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// The ledger's month files, sorted by name.
@@ -136,8 +165,8 @@ impl<'a> LedgerFiles<'a> {
         self.months()?
             .into_iter()
             .map(|path| {
-                let length = self.whole_length(&path).map_err(|e| unread(&path, e))?;
-                Ok((file_name(&path), length))
+                let (length, mark) = self.end(&path).map_err(|e| unread(&path, e))?;
+                Ok(LedgerEnd { file: file_name(&path), length, mark })
             })
             .collect()
     }
@@ -147,7 +176,7 @@ impl<'a> LedgerFiles<'a> {
         let mut lines = Vec::new();
         for path in self.months()? {
             let name = file_name(&path);
-            let start = known.iter().find(|(file, _)| *file == name).map_or(0, |(_, length)| *length);
+            let start = length_of(known, &name);
             let bytes = self.disk.read(&path, start).map_err(|e| unread(&path, e))?;
             lines.extend(whole_lines(&bytes).filter_map(|(_, line)| serde_json::from_slice(line).ok()));
         }
@@ -160,7 +189,7 @@ impl<'a> LedgerFiles<'a> {
         let (mut lines, mut position) = (Vec::new(), known.clone());
         for path in self.months()? {
             let name = file_name(&path);
-            let start = known.iter().find(|(file, _)| *file == name).map_or(0, |(_, length)| *length);
+            let start = length_of(known, &name);
             let mut most = LARGE;
             let bytes = loop {
                 let bytes = self.disk.read_part(&path, start, most).map_err(|e| unread(&path, e))?;
@@ -176,8 +205,8 @@ impl<'a> LedgerFiles<'a> {
                 lines.extend(serde_json::from_slice::<Line>(line).ok());
             }
             if whole > start {
-                position.retain(|(file, _)| *file != name);
-                position.push((name, whole));
+                position.retain(|end| end.file != name);
+                position.push(LedgerEnd::at(name, whole));
                 position.sort();
                 return Ok((lines, position));
             }
@@ -234,6 +263,14 @@ fn whole_lines(bytes: &[u8]) -> impl Iterator<Item = (usize, &[u8])> {
         at += line.len();
         Some((start, line.strip_suffix(b"\n")?))
     })
+}
+
+fn length_of(known: &LedgerPosition, name: &str) -> u64 {
+    known.iter().find(|end| end.file == name).map_or(0, |end| end.length)
+}
+
+fn mark(bytes: &[u8]) -> Fingerprint {
+    Fingerprint::of(&String::from_utf8_lossy(bytes))
 }
 
 fn file_name(path: &Path) -> String {

@@ -302,6 +302,10 @@ impl Archive for FolderArchive {
         self.blocking(|archive| archive.ledger_files().position()).await
     }
 
+    async fn holds(&self, known: LedgerPosition) -> Result<bool, ArchiveError> {
+        self.blocking(move |archive| archive.ledger_files().holds(&known)).await
+    }
+
     async fn lines_after(&self, known: &LedgerPosition) -> Result<Vec<Line>, ArchiveError> {
         let known = known.clone();
         self.blocking(move |archive| archive.ledger_files().lines_after(&known)).await

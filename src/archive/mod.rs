@@ -196,6 +196,8 @@ pub trait Archive: Send + Sync {
     ) -> impl Future<Output = Result<BTreeSet<String>, ArchiveError>> + Send;
     /// How long the ledger is now.
     fn position(&self) -> impl Future<Output = Result<LedgerPosition, ArchiveError>> + Send;
+    /// True when the ledger holds all that is known of it: nothing is shorter than that, or says something else there.
+    fn holds(&self, known: LedgerPosition) -> impl Future<Output = Result<bool, ArchiveError>> + Send;
     /// The ledger lines after a position, in order of writing; torn lines are left out.
     fn lines_after(&self, known: &LedgerPosition) -> impl Future<Output = Result<Vec<Line>, ArchiveError>> + Send;
     /// The next lines after a position, a few megabytes of them, and the position behind them; it stays the same when

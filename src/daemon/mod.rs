@@ -277,7 +277,7 @@ async fn measure<E: Edges>(house: &House<E>) {
                 Some(archive) => archive.position().await.unwrap_or_default(),
                 None => LedgerPosition::default(),
             };
-            house.outward.stands(&survey.feeds, ledger.iter().map(|(_, length)| length).sum(), posts);
+            house.outward.stands(&survey.feeds, ledger.iter().map(|end| end.length).sum(), posts);
             systemd::status(&Outward::summary(&survey.feeds));
         }
         sleep(tick).await;

@@ -18,9 +18,7 @@ pub async fn all<I: Index, A: Archive>(
 ) -> Result<Vec<String>, IngestError> {
     let mut said = archive.recover().await?;
     let known = index.ledger().await?;
-    let position = archive.position().await?;
-    let is_there = |file: &String, length: u64| position.iter().any(|(name, now)| name == file && *now >= length);
-    let knows_too_much = !known.iter().all(|(file, length)| is_there(file, *length));
+    let knows_too_much = !archive.holds(known.clone()).await?;
     if knows_too_much {
         // What the index knows of the feeds may hide entries that are gone with the lines.
         forget_validators(index, config).await?;
@@ -38,7 +36,7 @@ pub async fn all<I: Index, A: Archive>(
     };
     if knows_too_much {
         said.push(format!(
-            "the index knew more than the ledger holds; it was made anew from {lines} lines, and every feed is read again"
+            "the index knew lines that the ledger does not hold; it was made anew from {lines} lines, and every feed is read again"
         ));
     } else if lines > 0 {
         said.push(format!("the index did not know {lines} lines of the ledger; it took them in"));

@@ -15,7 +15,7 @@ pub use entry::{Enclosure, Entry};
 pub use feed::{Dedup, FeedId, FeedMeta, FeedSource, Publish, Revisions, Validators};
 pub use key::{CanonicalUrl, EntryKey, hex};
 pub use post::{Post, PostPath};
-pub use record::{Fingerprint, Found, LedgerPosition, Record};
+pub use record::{Fingerprint, Found, LedgerEnd, LedgerPosition, Record};
 pub use status::{Alarm, AlarmKind, Condition, FeedStatus, Reason, StatusSummary};
 pub use time::Timestamp;
 pub use topic::{FeedSelection, Format, Pattern, Place, Topic, TopicId};

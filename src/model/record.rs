@@ -82,5 +82,43 @@ pub struct Found {
     pub record: Record,
 }
 
-/// How much of each ledger file is known: file name and length in bytes, sorted by name.
-pub type LedgerPosition = Vec<(String, u64)>;
+/// How much of each ledger file is known, sorted by name.
+pub type LedgerPosition = Vec<LedgerEnd>;
+
+/// How far a ledger file is known. Two are the same where they are the same place.
+#[derive(Clone, Debug, serde::Serialize, serde::Deserialize)]
+pub struct LedgerEnd {
+    /// Name of the file.
+    pub file: String,
+    /// Bytes, up to and with a line feed.
+    pub length: u64,
+    /// Of what stands before that place: a file that was merged is long enough, and says something else there.
+    pub mark: Option<Fingerprint>,
+}
+
+impl LedgerEnd {
+    /// A place in a file, whatever stands there.
+    pub fn at(file: impl Into<String>, length: u64) -> Self {
+        Self { file: file.into(), length, mark: None }
+    }
+}
+
+impl PartialEq for LedgerEnd {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for LedgerEnd {}
+
+impl PartialOrd for LedgerEnd {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for LedgerEnd {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        (&self.file, self.length).cmp(&(&other.file, other.length))
+    }
+}

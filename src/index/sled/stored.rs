@@ -2,7 +2,7 @@
 
 use crate::history::{History, Version};
 use crate::index::Takedown;
-use crate::model::{EntryKey, FeedId, Fingerprint, LedgerPosition, Record, Timestamp, TopicId};
+use crate::model::{EntryKey, FeedId, Fingerprint, LedgerEnd, LedgerPosition, Record, Timestamp, TopicId};
 
 /// Version of everything kept here; another version is rebuilt from the archive.
 pub(super) const VERSION: u8 = 2;
@@ -177,13 +177,13 @@ pub(super) fn key_of_place(place: &[u8]) -> Option<EntryKey> {
 
 /// True when everything that `less` knows of the ledger is known to `more`, too.
 pub(super) fn is_within(less: &LedgerPosition, more: &LedgerPosition) -> bool {
-    less.iter().all(|(file, length)| more.iter().any(|(name, known)| name == file && known >= length))
+    less.iter().all(|end| more.iter().any(|known| known.file == end.file && known.length >= end.length))
 }
 
 /// How far both know the ledger.
 pub(super) fn common(a: &LedgerPosition, b: &LedgerPosition) -> LedgerPosition {
-    let known = |file: &str| b.iter().find(|(name, _)| name == file).map(|(_, length)| *length);
-    a.iter().filter_map(|(file, length)| Some((file.clone(), (*length).min(known(file)?)))).collect()
+    let known = |end: &LedgerEnd| b.iter().find(|other| other.file == end.file);
+    a.iter().filter_map(|end| Some(end.min(known(end)?).clone())).collect()
 }
 
 #[cfg(test)]
@@ -226,8 +226,12 @@ mod tests {
     #[test]
     fn a_history_comes_back_also_from_what_a_former_version_wrote() {
         let version = Version { key: EntryKey::of("x"), rev: 1, seen: Timestamp::from_millis(5), is_news: true };
-        let whole =
-            History { sealed: 3, pending: vec![version], ledger: vec![("2026-11".into(), 7)], ..History::default() };
+        let whole = History {
+            sealed: 3,
+            pending: vec![version],
+            ledger: vec![LedgerEnd::at("2026-11", 7)],
+            ..History::default()
+        };
         let mut bytes = history_bytes(&whole).expect("bytes");
         assert_eq!(history(&bytes), Some(whole.clone()));
         // It ended with a time.
@@ -247,7 +251,7 @@ mod tests {
 
     #[test]
     fn positions_compare_file_by_file() {
-        let at = |list: &[(&str, u64)]| list.iter().map(|(f, n)| ((*f).to_owned(), *n)).collect::<LedgerPosition>();
+        let at = |list: &[(&str, u64)]| list.iter().map(|(f, n)| LedgerEnd::at(*f, *n)).collect::<LedgerPosition>();
         let (old, new) = (at(&[("2026-10", 5)]), at(&[("2026-10", 7), ("2026-11", 3)]));
         assert!(is_within(&old, &new) && !is_within(&new, &old) && is_within(&at(&[]), &old));
         assert_eq!(common(&old, &new), old);

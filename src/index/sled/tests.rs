@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use super::{Damage, Guard, SledIndex};
 use crate::identity::Alias;
 use crate::index::{Committed, Index, Remember, Takedown};
-use crate::model::{EntryKey, FeedId, Fingerprint, Found, Record, Timestamp, TopicId};
+use crate::model::{EntryKey, FeedId, Fingerprint, Found, LedgerEnd, Record, Timestamp, TopicId};
 
 /// What is done to the index.
 #[derive(Clone, Debug)]
@@ -97,7 +97,7 @@ async fn run(steps: Vec<Step>) {
                     aliases: vec![alias(number, date)],
                     topics: vec![(rule(), belongs)],
                 };
-                let ledger = vec![("2026-11.jsonl".to_owned(), length)];
+                let ledger = vec![LedgerEnd::at("2026-11.jsonl", length)];
                 let complete = vec![rule()];
                 let topics = vec![(TopicId::parse("t").expect("id"), rule())];
                 let committed = Committed { records: vec![remember], topics, ledger, complete, ..Committed::default() };
@@ -153,7 +153,7 @@ async fn agrees(index: &SledIndex, model: &Model, length: u64) {
     }
     let newest = index.newest(rule(), 100).await.expect("newest").unwrap_or_default();
     assert_eq!(newest.into_iter().map(|found| found.key).collect::<Vec<_>>(), model.newest());
-    let known = index.ledger().await.expect("ledger").iter().map(|(_, length)| *length).sum::<u64>();
+    let known = index.ledger().await.expect("ledger").iter().map(|end| end.length).sum::<u64>();
     assert_eq!(known, length);
 }
 
