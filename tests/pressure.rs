@@ -54,6 +54,7 @@ fn asked_for(house: &House, path: &str) -> usize {
 /// The archive can take no post any more: the place of a folder is taken.
 fn in_the_way(house: &House) -> PathBuf {
     let raw = house.path("data/archive/_raw");
+    std::fs::create_dir_all(&raw).expect("folder");
     std::fs::rename(&raw, house.path("raw")).expect("aside");
     std::fs::write(&raw, b"in the way").expect("written");
     raw
@@ -278,8 +279,8 @@ fn whoever_still_waits_for_the_work_when_it_stops_is_told_so() {
 fn an_operator_who_does_not_read_keeps_no_daemon_from_stopping() {
     let house = House::new();
     // More than the system holds for somebody who does not take it.
-    let feed =
-        |n| format!("{{ id: f{n}, name: '{}', url: 'https://example.org/{n}', enabled: false }}", "x".repeat(200));
+    let name = "x".repeat(200);
+    let feed = |n| format!("{{ id: f{n}, name: '{n}{name}', url: 'https://example.org/{n}', enabled: false }}");
     let feeds: Vec<String> = (0..3000).map(feed).collect();
     house.config(&format!("{SERVER}feeds: [{}]", feeds.join(", ")));
     let daemon = Daemon::start(&house);

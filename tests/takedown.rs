@@ -43,7 +43,7 @@ fn holding(house: &House, word: &str) -> Vec<String> {
     for file in files(&house.path("data")) {
         let name = file.strip_prefix(house.path("data")).expect("below").display().to_string();
         let bytes = fs::read(&file).expect("file");
-        let text = if name.ends_with(".zst") { zstd::decode_all(&bytes[..]).unwrap_or_default() } else { bytes };
+        let text = if name.contains("_raw/") { zstd::decode_all(&bytes[..]).unwrap_or_default() } else { bytes };
         if !name.starts_with("index") && !name.contains("_ledger") && String::from_utf8_lossy(&text).contains(word) {
             found.push(name);
         }
