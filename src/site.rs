@@ -97,6 +97,14 @@ impl Site {
         Ok(replaced)
     }
 
+    /// Removes a file; one that is not there is no failure.
+    pub fn remove(&self, relative: &str) -> Result<(), SiteError> {
+        let path = self.root.join(relative);
+        self.disk.remove(&path).map_err(|e| failed(&path, "removed", e))?;
+        let folder = path.parent().unwrap_or(&self.root);
+        self.disk.sync_folder(folder).map_err(|e| failed(folder, "synced", e))
+    }
+
     /// Writes a file that is to replace another when all that is staged is settled.
     pub fn stage(&self, relative: &str, bytes: &[u8]) -> Result<Replaced, SiteError> {
         if !self.founded.load(Ordering::Relaxed) {

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use chrono::DateTime;
 
-use crate::house::{DATE, House, copy, files, item, rss, write};
+use crate::house::{DATE, House, assert_valid_atom, copy, files, item, rss, write};
 
 const ONE: &str = "feeds: [{ id: a, name: A, url: '{server}/a.xml' }]\ntopics: [{ id: all }]";
 
@@ -150,6 +150,9 @@ fn a_damaged_raw_file_does_not_stop_a_takedown() {
     }
 }
 
+/// Files that a topic leaves when it is taken out of the config.
+const LEFT: [&str; 4] = ["atom.xml", "rss.xml", "feed.json", "index.html"];
+
 const TWO: &str = "feeds: [{ id: a, name: A, url: '{server}/a.xml' }]\n\
                    topics: [{ id: all, limit: 3 }, { id: left, limit: 3, formats: [atom, rss, json] }, { id: other, none: ['Title 104.'], formats: [rss] }]";
 
@@ -161,6 +164,26 @@ fn with_a_topic_that_left() -> House {
     house.run(["poll"]).success();
     house.write("data/public/left/notes.html", b"what somebody else keeps there");
     house
+}
+
+#[test]
+fn a_takedown_reaches_topics_that_the_config_no_longer_has() {
+    let house = with_a_topic_that_left();
+    let other = fs::read(house.path("data/public/other/rss.xml")).expect("feed");
+    for file in LEFT {
+        assert!(house.read(&format!("data/public/left/{file}")).contains("text 104."), "{file}");
+    }
+    forget(&house, "https://example.org/104");
+    assert_eq!((holding(&house, "text 104."), holding(&house, "Title 104.")), (vec![], vec![]));
+    // The current feed goes on, and says so; what cannot say so is gone.
+    let atom = house.read("data/public/left/atom.xml");
+    assert!(atom.contains("<at:deleted-entry ref=\"urn:test:104\"") && atom.contains("Title 103."), "{atom}");
+    roxmltree::Document::parse(&atom).expect("well-formed");
+    assert_valid_atom(&house.path("data/public/left/atom.xml").to_string_lossy());
+    let left = |file: &str| house.path(&format!("data/public/left/{file}")).exists();
+    assert_eq!(LEFT.map(left), [true, false, false, false]);
+    assert!(left("notes.html"), "only what feedmill made is removed");
+    assert_eq!(fs::read(house.path("data/public/other/rss.xml")).expect("feed"), other, "it never showed the entry");
 }
 
 #[test]

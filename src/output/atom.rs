@@ -13,7 +13,7 @@ use super::{Channel, Deleted, Published, Sealed, SourceFacts, address, legal, ti
 use crate::model::{Format, Publish, Timestamp};
 
 /// The namespace of tombstones (RFC 6721 section 2).
-const TOMBSTONES: &str = "http://purl.org/atompub/tombstones/1.0";
+pub(super) const TOMBSTONES: &str = "http://purl.org/atompub/tombstones/1.0";
 
 /// The namespace of archived feeds (RFC 5005 section 4).
 const HISTORY: &str = "http://purl.org/syndication/history/1.0";

@@ -1,12 +1,14 @@
 //! Sealed documents of a topic's history (RFC 5005 section 4), and how a takedown changes them.
 
-use std::collections::{BTreeSet, HashMap};
+use std::borrow::Cow;
+use std::collections::{BTreeSet, HashMap, HashSet};
 
 use memchr::memmem::Finder;
 
 use super::Deleted;
-use super::atom::ENTRY;
-use crate::model::Timestamp;
+use super::atom::{ENTRY, TOMBSTONES};
+use crate::model::{Format, Timestamp};
+use crate::normalize;
 
 /// What a sealed document says of itself.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -33,7 +35,7 @@ const TOMBSTONE: &[u8] = b"\n <at:deleted-entry ";
 
 /// A tombstone (RFC 6721), as it stands before the first entry.
 pub(super) fn tombstone(entry: &Deleted) -> String {
-    let id = crate::normalize::legal(&entry.id);
+    let id = normalize::legal(&entry.id);
     let id = html_escape::encode_double_quoted_attribute(&id);
     format!("\n <at:deleted-entry ref=\"{id}\" when=\"{}\"/>", entry.when.rfc3339_millis())
 }
@@ -43,9 +45,28 @@ pub(super) fn sorted(tombstones: impl Iterator<Item = String>) -> String {
     tombstones.collect::<BTreeSet<String>>().into_iter().collect()
 }
 
-/// A sealed document without the entries that were taken down; `None` when it holds none of them.
+/// True when the document of a topic shows one of the entries.
+pub fn shows(format: Format, document: &[u8], deleted: &[Deleted]) -> bool {
+    let gone: HashSet<Cow<'_, str>> = deleted.iter().map(|entry| normalize::legal(&entry.id)).collect();
+    let is_gone = |id: &str| gone.contains(id);
+    match format {
+        Format::Atom => struck(document, deleted).is_some(),
+        Format::Rss => String::from_utf8_lossy(document).split("<guid").skip(1).any(|rest| {
+            let guid = rest.split("</guid>").next().and_then(|guid| guid.split_once('>'));
+            guid.is_some_and(|(_, id)| is_gone(&html_escape::decode_html_entities(id)))
+        }),
+        Format::Json => {
+            let feed: serde_json::Value = serde_json::from_slice(document).unwrap_or_default();
+            let items = feed["items"].as_array().into_iter().flatten();
+            items.filter_map(|item| item["id"].as_str()).any(is_gone)
+        }
+    }
+}
+
+/// An Atom document without the entries that were taken down; `None` when it holds none of them.
 pub fn struck(document: &[u8], deleted: &[Deleted]) -> Option<Vec<u8>> {
-    let gone: HashMap<&str, &Deleted> = deleted.iter().map(|entry| (entry.id.as_str(), entry)).collect();
+    let gone: HashMap<Cow<'_, str>, &Deleted> =
+        deleted.iter().map(|entry| (normalize::legal(&entry.id), entry)).collect();
     let start = Finder::new(ENTRY).find(document)?;
     let (head, mut rest) = document.split_at(start);
     let (mut entries, mut told) = (Vec::new(), Vec::new());
@@ -65,7 +86,19 @@ pub fn struck(document: &[u8], deleted: &[Deleted]) -> Option<Vec<u8>> {
     let (head, tombstones) = head.split_at(known);
     let tombstones = String::from_utf8_lossy(tombstones);
     let lines = sorted(tombstones.split_inclusive("/>").map(str::to_owned).chain(told));
-    Some([head, lines.as_bytes(), &entries, rest].concat())
+    Some([&declared(head), lines.as_bytes(), &entries, rest].concat())
+}
+
+/// The beginning of a document in which tombstones may stand: a current feed without any does not declare their words.
+fn declared(head: &[u8]) -> Cow<'_, [u8]> {
+    const FEED: &[u8] = b"\n<feed ";
+    match Finder::new(FEED).find(head) {
+        Some(at) if Finder::new("xmlns:at=").find(head).is_none() => {
+            let (before, after) = head.split_at(at + FEED.len());
+            Cow::Owned([before, format!("xmlns:at=\"{TOMBSTONES}\" ").as_bytes(), after].concat())
+        }
+        _ => Cow::Borrowed(head),
+    }
 }
 
 /// The id of an entry.

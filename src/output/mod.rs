@@ -16,7 +16,7 @@ use crate::normalize;
 pub use atom::{alarms, atom, sealed};
 pub use diff::difference;
 pub use excerpt::{excerpt, excerpt_of_start};
-pub use history::{Sealed, struck};
+pub use history::{Sealed, shows, struck};
 pub use json::json;
 pub use opml::{Outline, opml};
 pub use page::{TopicLink, index_page, status_page, topic_page};

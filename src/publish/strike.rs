@@ -1,10 +1,12 @@
 //! Takes entries that were taken down out of documents that nobody makes again: the one way in which those change.
 
+use std::collections::BTreeSet;
+
 use super::history::told;
 use super::{Outcome, PublishError, Publisher};
 use crate::archive::{Archive, SiteFacts};
 use crate::index::Index;
-use crate::model::{Fingerprint, Timestamp};
+use crate::model::{Fingerprint, Format, Timestamp};
 use crate::output::{self, Deleted};
 use crate::site::Replaced;
 
@@ -28,12 +30,45 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
         Ok(self.index.takedowns().await?.iter().map(|takedown| told(takedown, facts)).collect())
     }
 
-    /// Looks through the sealed documents of all generations, also of topics that the config no longer has.
+    /// Looks through the sealed documents of all generations, and what topics left that the config no longer has.
     async fn strike(&self, deleted: &[Deleted], outcome: &mut Outcome) -> Result<(), PublishError> {
-        for path in self.site.files("")?.into_iter().filter(|path| path.contains("/history/")) {
-            outcome.changed += usize::from(self.strike_out(&path, deleted)?);
+        let mut folders = BTreeSet::new();
+        for path in self.site.files("")? {
+            if path.contains("/history/") {
+                outcome.changed += usize::from(self.strike_out(&path, deleted)?);
+            } else if let Some((folder, _)) = path.split_once('/') {
+                folders.insert(folder.to_owned());
+            }
+        }
+        for folder in
+            folders.iter().filter(|folder| self.config.topics.iter().all(|topic| topic.id.as_str() != **folder))
+        {
+            outcome.changed += self.strike_left(folder, deleted)?;
         }
         Ok(self.index.put_struck(all_of(deleted)).await?)
+    }
+
+    /// What a topic left goes on without the entries where it can say so, in Atom; else it goes. Says how many files
+    /// changed. The page tells nobody which entries it shows: it goes first, as long as the feeds say it.
+    fn strike_left(&self, folder: &str, deleted: &[Deleted]) -> Result<usize, PublishError> {
+        let mut showing = Vec::new();
+        for format in Format::ALL {
+            let path = format!("{folder}/{}", format.file());
+            if self.site.has(&path) && output::shows(format, &self.site.read(&path)?, deleted) {
+                showing.push((format, path));
+            }
+        }
+        if showing.is_empty() {
+            return Ok(0);
+        }
+        self.site.remove(&format!("{folder}/index.html"))?;
+        for (format, path) in &showing {
+            match format {
+                Format::Atom => drop(self.strike_out(path, deleted)?),
+                Format::Rss | Format::Json => self.site.remove(path)?,
+            }
+        }
+        Ok(showing.len())
     }
 
     /// True when a document held one of the entries.
