@@ -4,7 +4,7 @@ use crate::archive::{Archive, ArchiveError};
 use crate::clock::Clock;
 use crate::fetch::Fetch;
 use crate::index::Index;
-use crate::maintain::forget::{self, ForgetError};
+use crate::maintain::forget::{self, ForgetError, Forgotten};
 use crate::maintain::ingest::{self, IngestError};
 use crate::poll::Poller;
 use crate::publish::{Outcome, PublishError, Publisher};
@@ -51,13 +51,17 @@ where
 {
     let Poller { config, index, archive, clock, .. } = poller;
     let now = clock.now();
-    let (found, mut said) = forget::entry(&**index, &**archive, config, what, reason, now).await?;
+    let Forgotten { path, was_gone, mut said } = forget::entry(&**index, &**archive, config, what, reason, now).await?;
     // The ledger has grown by a line that the index knows.
     ingest::catch_up(&**index, &**archive, config, |_, _| {}).await?;
     archive.settle().await?;
     let publisher = Publisher { config, index: &**index, archive: &**archive, site };
     publisher.strike_everywhere(now).await?;
     publisher.publish(&config.topics, false, now, outcome).await?;
-    said.push(format!("forgotten: `{}`, its former versions and its sources are gone", found.record.path));
+    said.push(if was_gone {
+        format!("`{path}` was taken down already; whatever there was of it in archive and published files is gone now")
+    } else {
+        format!("forgotten: `{path}`, its former versions and its sources are gone")
+    });
     Ok(said.join("\n"))
 }

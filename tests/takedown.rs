@@ -213,6 +213,27 @@ fn in_the_way(house: &House) -> PathBuf {
 }
 
 #[test]
+fn a_takedown_that_stopped_can_be_repeated() {
+    let house = with_a_topic_that_left();
+    let what = "https://example.org/0";
+    let way = in_the_way(&house);
+    house.run(["forget", what, "--reason", "asked to"]).code(1);
+    fs::remove_file(way).expect("removed");
+    assert!(!holding(&house, "text 0.").is_empty());
+    let lines = house.ledger().len();
+    let run = house.run(["forget", what, "--reason", "again"]).success();
+    assert!(run.stdout.contains("was taken down already"), "{}", run.stdout);
+    assert_eq!(holding(&house, "text 0."), Vec::<String>::new());
+    assert_eq!(house.ledger().len(), lines, "nothing is new");
+    // By its path, too; and whatever is put back from a backup goes again.
+    let path = house.ledger().pop().expect("line")["path"].as_str().expect("path").to_owned();
+    house.write(&format!("data/archive/{path}"), post("Title 0.", what).as_bytes());
+    house.run(["forget", &path, "--reason", "again"]).success();
+    assert_eq!(holding(&house, "Title 0."), Vec::<String>::new());
+    house.run(["forget", "https://example.org/nowhere", "--reason", "x"]).code(2);
+}
+
+#[test]
 fn a_takedown_that_stopped_is_finished_by_the_next_publication() {
     let house = with_a_topic_that_left();
     let way = in_the_way(&house);

@@ -1,5 +1,7 @@
 //! Takedown: a post and its former versions go, and the entry does not come back.
 
+use std::collections::BTreeSet;
+
 use url::Url;
 
 use crate::archive::{Archive, ArchiveError, Line, Op, Trace};
@@ -40,6 +42,17 @@ impl ForgetError {
     }
 }
 
+/// What was forgotten.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Forgotten {
+    /// Where its post lay.
+    pub path: String,
+    /// It had been forgotten before.
+    pub was_gone: bool,
+    /// What was out of the ordinary.
+    pub said: Vec<String>,
+}
+
 /// The entry that an address or a path of a post means.
 pub async fn find<I: Index>(index: &I, what: &str) -> Result<Option<Found>, IndexError> {
     if let Some(canonical) = Url::parse(what).ok().as_ref().and_then(canonical_url) {
@@ -49,15 +62,19 @@ pub async fn find<I: Index>(index: &I, what: &str) -> Result<Option<Found>, Inde
         }
         return index.find(&Alias::Url(canonical)).await;
     }
-    let path = what.split_once("_posts/").map_or_else(|| what.to_owned(), |(_, rest)| format!("_posts/{rest}"));
-    match index.by_path(&path).await? {
+    match index.by_path(&below_archive(what)).await? {
         Some(found) => Ok(Some(found)),
         None => index.by_path(what).await,
     }
 }
 
+/// A path of a post as the ledger has it, wherever the archive lies.
+fn below_archive(what: &str) -> String {
+    what.split_once("_posts/").map_or_else(|| what.to_owned(), |(_, rest)| format!("_posts/{rest}"))
+}
+
 /// Forgets an entry. The ledger keeps its key, the reason, and hashes of what it would be recognised
-/// by; neither its text nor its sources stay. Says what was out of the ordinary, too.
+/// by; neither its text nor its sources stay. One that was forgotten before loses whatever there is of it by now.
 pub async fn entry<I: Index, A: Archive>(
     index: &I,
     archive: &A,
@@ -65,9 +82,9 @@ pub async fn entry<I: Index, A: Archive>(
     what: &str,
     reason: &str,
     now: Timestamp,
-) -> Result<(Found, Vec<String>), ForgetError> {
-    let found = find(index, what).await?.ok_or_else(|| ForgetError::Unknown(what.to_owned()))?;
-    let lines = archive.lines_after(&LedgerPosition::default()).await?;
+) -> Result<Forgotten, ForgetError> {
+    let Some(found) = find(index, what).await? else { return again(index, archive, what).await };
+    let lines = lines_of(archive, |line| line.key == found.key).await?;
     let post = match PostPath::parse(&found.record.path) {
         Some(path) => match archive.read(&path).await {
             Ok(post) => Some(post),
@@ -90,7 +107,37 @@ pub async fn entry<I: Index, A: Archive>(
     };
     let said = archive.forget(line.clone()).await?;
     index.forget(ingest::takedown(&line)).await?;
-    Ok((found, said))
+    Ok(Forgotten { path: found.record.path, was_gone: false, said })
+}
+
+/// A former takedown may have stopped in the middle, and what it took may have come back from a backup.
+async fn again<I: Index, A: Archive>(index: &I, archive: &A, what: &str) -> Result<Forgotten, ForgetError> {
+    let canonical = Url::parse(what).ok().as_ref().and_then(canonical_url);
+    let key = canonical.as_ref().map(|url| EntryKey::of(url.as_str()));
+    let mark = canonical.map(|url| Alias::Url(url).fingerprint().hex());
+    let path = below_archive(what);
+    let is_it = |line: &Line| {
+        let is_marked = mark.as_ref().is_some_and(|mark| line.marks.contains(mark));
+        let is_there = line.path.as_deref().is_some_and(|own| own == path || own == what);
+        line.op == Op::Forget && (Some(line.key) == key || is_marked || is_there)
+    };
+    let line = lines_of(archive, is_it).await?.pop().ok_or_else(|| ForgetError::Unknown(what.to_owned()))?;
+    let said = archive.remove_forgotten(BTreeSet::from([line.key])).await?;
+    index.forget(ingest::takedown(&line)).await?;
+    Ok(Forgotten { path: line.path.unwrap_or_else(|| what.to_owned()), was_gone: true, said })
+}
+
+/// The lines of the ledger that are wanted; all of them may be more than memory holds.
+async fn lines_of<A: Archive>(archive: &A, is_wanted: impl Fn(&Line) -> bool) -> Result<Vec<Line>, ArchiveError> {
+    let (mut wanted, mut position) = (Vec::new(), LedgerPosition::default());
+    loop {
+        let (lines, next) = archive.some_lines_after(&position).await?;
+        if next == position {
+            return Ok(wanted);
+        }
+        position = next;
+        wanted.extend(lines.into_iter().filter(&is_wanted));
+    }
 }
 
 /// The topics whose feeds showed the entry: each tells its readers that it is gone.
