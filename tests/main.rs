@@ -23,6 +23,7 @@ mod hostile;
 mod house;
 mod hubs;
 mod identity;
+mod imports;
 mod jekyll;
 mod kill;
 mod maintain;

@@ -257,10 +257,13 @@ impl Reader {
     }
 }
 
-/// What the ledger says is kept: keys with checksums, so that an import can be repeated.
+/// What the ledger says is kept and the archive still has: keys with checksums, so that an import can be repeated, and
+/// restores what was deleted.
 async fn known<A: Archive>(archive: &A) -> Result<BTreeSet<(EntryKey, String)>, ArchiveError> {
     let lines = archive.lines_after(&LedgerPosition::default()).await?;
-    Ok(lines.into_iter().filter_map(|line| Some((line.key, line.sha256?))).collect())
+    let missing = archive.missing(lines.iter().filter_map(|line| line.path.clone()).collect()).await?;
+    let kept = lines.into_iter().filter(|line| line.path.as_ref().is_some_and(|path| !missing.contains(path)));
+    Ok(kept.filter_map(|line| Some((line.key, line.sha256?))).collect())
 }
 
 fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), ImportError> {
