@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use crate::house::House;
+use crate::house::{House, files};
 
 fn post(n: usize) -> String {
     format!("---\nlayout: post\ntitle: \"T{n}\"\ndate: 2020-01-02\nfrom: https://example.org/{n}\n---\nold text\n")
@@ -28,4 +28,18 @@ fn a_file_that_was_deleted_is_taken_over_again() {
     assert_eq!(house.read("data/archive/_posts/2020-01-02-1.md"), post(1));
     house.run(["verify", "--deep"]).success();
     assert!(house.run(["import", "old"]).success().stdout.contains("imported 0 posts: 2 known before"));
+}
+
+#[test]
+fn a_folder_below_one_of_posts_has_only_its_own_posts() {
+    for above in ["archived/blog", "_posts/blog"] {
+        let house = with_two_posts(above);
+        house.write(&format!("{above}/pictures/one.jpg"), b"a picture");
+        let run = house.run(["import", above]).success();
+        assert!(run.stdout.contains("imported 2 posts: 0 known before, 0 unreadable"), "{}", run.stdout);
+        assert_eq!(files(&house.path("data/archive/_posts")).len(), 2);
+        // What lies among the posts is named all the same.
+        house.write(&format!("{above}/_posts/two.jpg"), b"a picture");
+        house.run(["import", &format!("{above}/_posts")]).code(4);
+    }
 }

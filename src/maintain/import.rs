@@ -73,16 +73,17 @@ pub async fn folder<I: Index, A: Archive>(
     now: Timestamp,
     progress: impl Fn(usize, usize),
 ) -> Result<Imported, ImportError> {
-    let mut files = Vec::new();
-    collect(folder, &mut files)?;
-    files.sort();
     // `import x/_posts` means the same as `import x`.
     let root = match folder.file_name().and_then(|name| name.to_str()) {
         Some("_posts" | "archived") => folder.parent().unwrap_or(folder),
         _ => folder,
     };
+    let (mut files, mut unreadable) = (Vec::new(), Vec::new());
+    collect(folder, root, &mut files, &mut unreadable)?;
+    files.sort();
     let reader = Reader { root: root.to_owned(), now, looker: Looker::new(config) };
     let mut gathered = Gathered { known: known(archive).await?, ..Gathered::default() };
+    gathered.done.unreadable = unreadable;
     let mut chunks = files.chunks(BATCH);
     let mut next = match chunks.next() {
         Some(chunk) => Some((chunk.len(), reader.read_all(chunk).await?)),
@@ -219,29 +220,29 @@ impl Reader {
         let parts = stream::iter(files.chunks(PART)).map(async |files| {
             let (reader, files) = (self.clone(), files.to_vec());
             let read = tokio::task::spawn_blocking(move || files.iter().map(|file| reader.read(file)).collect());
-            read.await?
+            read.await
         });
         let parts: Vec<Vec<_>> = parts.buffered(READERS).try_collect().await?;
         Ok(parts.into_iter().flatten().collect())
     }
 
-    /// Reads a file as a post; the inner error is a sentence for the report.
-    fn read(&self, file: &Path) -> Result<Result<FoundPost, String>, ImportError> {
+    /// Reads a file as a post; the error is a sentence for the report.
+    fn read(&self, file: &Path) -> Result<FoundPost, String> {
         let relative = file.strip_prefix(&self.root).unwrap_or(file);
         let Some(path) = relative.to_str().and_then(PostPath::parse) else {
-            return Ok(Err(format!("`{}`: the name is not UTF-8", file.display())));
+            return Err(format!("`{}`: the name is not UTF-8", file.display()));
         };
         let kind = file.extension().map(|e| e.to_string_lossy().to_ascii_lowercase()).unwrap_or_default();
         if !matches!(kind.as_str(), "md" | "markdown" | "html" | "htm") {
-            return Ok(Err(format!("`{path}`: neither Markdown nor HTML; convert it, or keep it elsewhere")));
+            return Err(format!("`{path}`: neither Markdown nor HTML; convert it, or keep it elsewhere"));
         }
-        let bytes = fs::read(file).map_err(|cause| ImportError::Read { path: file.to_owned(), cause })?;
+        let bytes = fs::read(file).map_err(|cause| format!("`{path}` cannot be read: {cause}"))?;
         let foreign = match post::foreign(path.as_str(), &bytes) {
             Ok(post) if post.notes.contains(&Oddity::NoFrontMatter) => {
-                return Ok(Err(format!("`{path}`: {}", Oddity::NoFrontMatter)));
+                return Err(format!("`{path}`: {}", Oddity::NoFrontMatter));
             }
             Ok(post) => post,
-            Err(error) => return Ok(Err(format!("`{path}`: {error}"))),
+            Err(error) => return Err(format!("`{path}`: {error}")),
         };
         let notes = foreign.notes.clone();
         // Ours name their key where it does not follow from the link.
@@ -253,7 +254,7 @@ impl Reader {
             ..Line::new(Op::Import, self.now, post.key)
         };
         let looked = self.looker.at(&post, None);
-        Ok(Ok(FoundPost { adopted: Adopted { path, bytes, line }, notes, looked }))
+        Ok(FoundPost { adopted: Adopted { path, bytes, line }, notes, looked })
     }
 }
 
@@ -266,7 +267,13 @@ async fn known<A: Archive>(archive: &A) -> Result<BTreeSet<(EntryKey, String)>, 
     Ok(kept.filter_map(|line| Some((line.key, line.sha256?))).collect())
 }
 
-fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), ImportError> {
+/// Finds files that may be posts. A folder below that cannot be read costs itself only.
+fn collect(
+    folder: &Path,
+    root: &Path,
+    files: &mut Vec<PathBuf>,
+    unreadable: &mut Vec<String>,
+) -> Result<(), ImportError> {
     let failed = |cause| ImportError::Read { path: folder.to_owned(), cause };
     for entry in fs::read_dir(folder).map_err(failed)? {
         let entry = entry.map_err(failed)?;
@@ -277,16 +284,41 @@ fn collect(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), ImportError> {
             continue;
         }
         if kind.is_dir() {
-            collect(&path, files)?;
-        } else if kind.is_file() && may_be_post(&path) {
+            if let Err(error) = collect(&path, root, files, unreadable) {
+                unreadable.push(error.to_string());
+            }
+        } else if kind.is_file() && may_be_post(path.strip_prefix(root).unwrap_or(&path)) {
             files.push(path);
         }
     }
     Ok(())
 }
 
-/// Markdown anywhere, and whatever else lies where posts lie: what cannot be read there is named.
+/// Markdown anywhere, and whatever else lies where posts lie: what cannot be read there is named. The path is relative to
+/// what is imported, which may itself lie below a folder of such a name.
 fn may_be_post(path: &Path) -> bool {
     let markdown = path.extension().is_some_and(|e| e.eq_ignore_ascii_case("md") || e.eq_ignore_ascii_case("markdown"));
     markdown || path.components().any(|part| part.as_os_str() == "_posts" || part.as_os_str() == "archived")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{self, Source};
+    use crate::disk::{Disk, LocalDisk};
+
+    #[tokio::test]
+    async fn a_file_that_cannot_be_read_costs_itself_only() {
+        let folder = tempfile::tempdir().expect("folder");
+        let (gone, there) = (folder.path().join("_posts/gone.md"), folder.path().join("_posts/there.md"));
+        LocalDisk.make_folder(&folder.path().join("_posts")).expect("made");
+        LocalDisk.write(&there, b"---\ntitle: x\nfrom: https://example.org/1\n---\nx\n").expect("written");
+        let source = Source { name: "c", text: "site: { url: 'https://news.example.org/' }" };
+        let looker = Looker::new(&Arc::new(config::read(&[source], &|_| None).expect("config")));
+        let reader = Reader { root: folder.path().to_owned(), now: Timestamp::default(), looker };
+        let found = reader.read_all(&[gone, there]).await.expect("read");
+        let said: Vec<_> = found.iter().map(|found| found.as_ref().map(|post| post.adopted.path.as_str())).collect();
+        let sentence = "`_posts/gone.md` cannot be read: No such file or directory (os error 2)".to_owned();
+        assert_eq!(said, [Err(&sentence), Ok("_posts/there.md")]);
+    }
 }
