@@ -119,6 +119,7 @@ impl App {
             if options.dry_run {
                 done.healed = fill_new_index(poller).await?;
             } else {
+                poller.archive.hold().map_err(PollError::from)?;
                 done.healed = heal(poller).await?;
             }
             // Where the index had to be made anew in the middle, what was reported before stands.

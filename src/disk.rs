@@ -2,7 +2,7 @@
 //! any of them fail.
 
 use std::fmt::Debug;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
@@ -43,6 +43,10 @@ pub trait Disk: Send + Sync + Debug {
     fn rename(&self, from: &Path, to: &Path) -> io::Result<()>;
     /// Removes a file; one that is not there is no failure.
     fn remove(&self, path: &Path) -> io::Result<()>;
+    /// Keeps a folder for this process as long as what is returned lives; nothing is returned where there are no locks.
+    fn lock(&self, _folder: &Path) -> Result<Option<File>, TryLockError> {
+        Ok(None)
+    }
 }
 
 /// The disk of this machine.
@@ -137,6 +141,17 @@ impl Disk for LocalDisk {
         match fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
+        }
+    }
+
+    /// The folder itself is locked: a file for that would be one more to be kept out of git.
+    fn lock(&self, folder: &Path) -> Result<Option<File>, TryLockError> {
+        let folder = File::open(folder).map_err(TryLockError::Error)?;
+        match folder.try_lock() {
+            Ok(()) => Ok(Some(folder)),
+            Err(TryLockError::WouldBlock) => Err(TryLockError::WouldBlock),
+            // Some network file systems cannot.
+            Err(TryLockError::Error(_)) => Ok(None),
         }
     }
 }

@@ -3,7 +3,8 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 
-use crate::house::{DATE, House, copy, item, rss};
+use crate::daemon::Daemon;
+use crate::house::{DATE, House, Run, copy, item, rss};
 
 const ONE: &str = "feeds: [{ id: a, name: A, url: '{server}/a.xml' }]\ntopics: [{ id: all }]";
 
@@ -271,6 +272,50 @@ fn a_post_that_somebody_deleted_costs_no_line_where_no_sources_are_kept() {
     let run = house.run(["poll"]).summary("1 not modified").success();
     assert_eq!(run.stderr, "");
     assert_eq!(house.ledger(), ledger);
+}
+
+#[test]
+fn one_archive_is_written_by_one_process_whatever_index_it_has() {
+    let house = House::new();
+    let own = |name: &str| format!("server: {{ listen: '127.0.0.1:0', socket: data/{name}.sock }}\n{ONE}");
+    house.config(&own("other")).serves("/a.xml", entries(2));
+    let config = house.read("config.yaml");
+    house.write(
+        "other.yaml",
+        format!("{config}storage: {{ index: data/other, public: data/other-public }}\n").as_bytes(),
+    );
+    let beside = |args: &[&str]| {
+        let mut feedmill = std::process::Command::new(env!("CARGO_BIN_EXE_feedmill"));
+        let done = feedmill.current_dir(house.path("")).args(["--config", "other.yaml"]).args(args).output();
+        Run::of(&done.expect("runs"))
+    };
+    house.config(&own("own"));
+    let daemon = Daemon::start(&house);
+    daemon.polled("a", "polled");
+    let told = "error: `data/archive` is in use by another feedmill, which has another `storage.index`; wait for it or stop it";
+    let asked = house.requests().len();
+    beside(&["poll", "--force"]).code(1).says(&[told]);
+    assert_eq!(house.requests().len(), asked, "nothing is fetched that could not be kept");
+    beside(&["forget", "https://example.org/1", "--reason", "x"]).code(1).says(&[told]);
+    assert!(beside(&["daemon"]).code(1).stderr.trim_end().ends_with(told));
+    // Whoever only reads is let in as soon as nothing is half done.
+    while house.path("data/archive/_ledger/.unclean").exists() {
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    for args in [&["verify"][..], &["explain", "https://example.org/1"], &["publish"], &["reindex"], &["status"]] {
+        beside(args).success();
+    }
+    beside(&["poll", "--force", "--dry-run"]).summary("1 read (2 duplicates)").success();
+    // What the daemon has half done is its own.
+    house.write("data/archive/_ledger/.unclean", b"").write("data/archive/_posts/.new.md.tmp", b"half");
+    beside(&["verify"]).code(1).says(&[told]);
+    assert!(house.path("data/archive/_posts/.new.md.tmp").exists());
+    assert_eq!(daemon.terminate(), 0);
+    beside(&["poll", "--force"]).summary("1 read (2 duplicates)").success();
+    assert_eq!(house.ledger().len(), 2);
+    let hidden = crate::house::files(&house.path("data/archive")).into_iter();
+    let hidden = hidden.filter(|file| file.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.')));
+    assert_eq!(hidden.collect::<Vec<_>>(), [] as [std::path::PathBuf; 0]);
 }
 
 #[test]

@@ -10,6 +10,7 @@ use crate::config::Config;
 use crate::daemon::Edges;
 use crate::fetch::{Fetcher, Hook};
 use crate::index::{Damage, SledIndex};
+use crate::poll::PollError;
 
 /// How the daemon's parts are made, and made again.
 pub(super) struct LocalEdges {
@@ -29,6 +30,7 @@ impl LocalEdges {
     pub(super) async fn open_app(&self, app: &App) -> Result<LocalPoller, AppError> {
         let damage = self.damage.lock().unwrap_or_else(PoisonError::into_inner).clone();
         let poller = app.poller(true, &app.config.storage.index, &damage)?;
+        poller.archive.hold().map_err(PollError::from)?;
         match heal(&poller).await {
             Ok(said) => {
                 for line in said {

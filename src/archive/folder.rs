@@ -1,10 +1,12 @@
 //! The archive as a folder.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs::{File, TryLockError};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 
@@ -28,6 +30,8 @@ pub struct FolderArchive {
     pub(super) layout: Layout,
     /// Whether this run has left its mark that a batch may be half written.
     marked: Arc<AtomicBool>,
+    /// Keeps other processes from writing, once this one does.
+    lock: Arc<Mutex<Option<File>>>,
 }
 
 impl FolderArchive {
@@ -38,7 +42,7 @@ impl FolderArchive {
 
     /// An archive on another disk.
     pub fn on(disk: Arc<dyn Disk>, root: PathBuf, layout: Layout) -> Self {
-        Self { root, disk, layout, marked: Arc::default() }
+        Self { root, disk, layout, marked: Arc::default(), lock: Arc::default() }
     }
 
     /// Makes sure that the archive can be written, before anything is fetched for it.
@@ -53,12 +57,39 @@ impl FolderArchive {
         Ok(())
     }
 
+    /// Keeps the archive for this process: of two that write at the same time one would cut off the other's lines. The
+    /// lock of the index does not, for each may have its own. Whoever only reads need not ask.
+    pub fn hold(&self) -> Result<(), ArchiveError> {
+        const TRIES: u32 = 50;
+        const PAUSE: Duration = Duration::from_millis(20);
+        let mut lock = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
+        if lock.is_some() {
+            return Ok(());
+        }
+        let folder = self.root.join("_ledger");
+        self.disk.make_folder(&folder).map_err(|e| failed(&folder, "made", e))?;
+        for attempt in 1.. {
+            match self.disk.lock(&folder) {
+                Ok(held) => {
+                    *lock = held;
+                    break;
+                }
+                // A process that is being started holds what its parent let go, until it is another program.
+                Err(TryLockError::WouldBlock) if attempt < TRIES => std::thread::sleep(PAUSE),
+                Err(TryLockError::WouldBlock) => return Err(ArchiveError::InUse { path: self.root.clone() }),
+                Err(TryLockError::Error(e)) => return Err(unread(&folder, e)),
+            }
+        }
+        Ok(())
+    }
+
     /// Says durably, once per run, that a batch may be half written. It has to be on the disk before
     /// anything of the batch is: after a power loss nobody would look for what is left of it.
     pub(super) fn mark(&self) -> Result<(), ArchiveError> {
         if self.marked.load(Ordering::Relaxed) {
             return Ok(());
         }
+        self.hold()?;
         crate::disk::found(&*self.disk, &self.root).map_err(|e| failed(&self.root, "made", e))?;
         let marker = self.root.join(UNCLEAN);
         self.make_parent(&marker)?;
@@ -86,7 +117,11 @@ impl FolderArchive {
         let marker = self.root.join(UNCLEAN);
         match self.disk.length(&marker) {
             Ok(None) => Ok(()),
-            _ => self.disk.remove(&marker).map_err(|e| failed(&marker, "removed", e)),
+            _ => match self.hold() {
+                // The mark is somebody else's.
+                Err(ArchiveError::InUse { .. }) => Ok(()),
+                held => held.and_then(|()| self.disk.remove(&marker).map_err(|e| failed(&marker, "removed", e))),
+            },
         }?;
         self.marked.store(false, Ordering::Relaxed);
         Ok(())

@@ -41,6 +41,15 @@ pub enum ArchiveError {
         /// The system's words.
         cause: std::io::Error,
     },
+    /// Another process writes it.
+    #[error(
+        "`{}` is in use by another feedmill, which has another `storage.index`; wait for it or stop it",
+        path.display()
+    )]
+    InUse {
+        /// The archive.
+        path: PathBuf,
+    },
     /// A post file cannot be read as a post.
     #[error("`{path}` cannot be read as a post: {cause}; mend it or restore it from a backup")]
     Post {

@@ -34,6 +34,8 @@ impl FolderArchive {
         if !self.is_unclean()? {
             return Ok(Vec::new());
         }
+        // What another process is at is not what an unclean stop left.
+        self.hold()?;
         let mut said = Vec::new();
         let cut = self.ledger_files().cut_torn()?;
         if cut > 0 {

@@ -255,11 +255,12 @@ async fn listen(key: &'static str, address: SocketAddr) -> Result<(TcpListener, 
 /// Tells from time to time how things stand, and systemd that the daemon is still at work: this runs beside the work on one
 /// thread, and stands still where that hangs.
 async fn measure<E: Edges>(house: &House<E>) {
-    let archive = house.poller.borrow().as_ref().map(|poller| Arc::clone(&poller.archive));
-    let posts = match archive {
-        // Only numbers need it.
-        Some(archive) if house.has_metrics() => archive.post_paths().await.map_or(0, |paths| paths.len()),
-        _ => 0,
+    // Only numbers need it. Whoever kept it here would keep it locked when it has to be opened again.
+    let has_metrics = house.has_metrics();
+    let poller = house.poller.borrow().clone().filter(|_| has_metrics);
+    let posts = match poller {
+        Some(poller) => poller.archive.post_paths().await.map_or(0, |paths| paths.len()),
+        None => 0,
     };
     let tick = systemd::watchdog_interval().unwrap_or(MEASURE).min(MEASURE);
     let mut measured: Option<Instant> = None;

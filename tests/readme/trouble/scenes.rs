@@ -109,6 +109,10 @@ fn beside_a_daemon(house: &House) -> String {
     let others = [
         ("elsewhere.yaml", text.replace("server: { ", "server: { socket: data/other.sock, ")),
         ("another.yaml", format!("{text}\nstorage: {{ archive: data/another, index: data/another-index }}\n")),
+        (
+            "beside.yaml",
+            text.replace("server: { ", "server: { socket: data/beside.sock, ") + "\nstorage: { index: data/beside }\n",
+        ),
         ("silent.yaml", text.replace("server: { ", "server: { socket: data/silent.sock, ")),
     ];
     let silent = UnixListener::bind(house.path("data/silent.sock")).expect("socket");
