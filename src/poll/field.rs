@@ -3,7 +3,7 @@
 //! The field runs as a task of its own, so that nobody who keeps or publishes delays who is asked. A feed is with the field
 //! while it waits and while it is asked, and out from then until it is given back.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::num::NonZero;
 use std::sync::Arc;
 use std::time::Duration;
@@ -68,7 +68,7 @@ pub(super) struct Field<F, C> {
     in_flight: BTreeMap<usize, Flight>,
     ready: BTreeMap<usize, Answered>,
     /// What goes back without having been asked.
-    passed: Vec<Back>,
+    passed: VecDeque<Back>,
     out: HashSet<FeedId>,
     /// Documents that wait to be kept.
     backlog: Backlog,
@@ -111,7 +111,7 @@ impl<F: Fetch + 'static, C: Clock + 'static> Field<F, C> {
             waiting: HashMap::new(),
             in_flight: BTreeMap::new(),
             ready: BTreeMap::new(),
-            passed: Vec::new(),
+            passed: VecDeque::new(),
             out: HashSet::new(),
             backlog: Backlog::default(),
             bodies: Backlog::default(),
@@ -225,7 +225,7 @@ impl<F: Fetch + 'static, C: Clock + 'static> Field<F, C> {
     fn start_what_is_due(&mut self) {
         let now = self.clock.now();
         if let Some(by) = self.timetable.set_clock(now) {
-            self.passed.push(Back::ClockSet(by));
+            self.passed.push_back(Back::ClockSet(by));
         }
         for job in self.timetable.due() {
             self.line_up(job);
@@ -273,7 +273,7 @@ impl<F: Fetch + 'static, C: Clock + 'static> Field<F, C> {
     fn pass(&mut self, job: Job, report: FeedReport) {
         let report = FeedReport { dry_run: job.options.dry_run, ..report };
         let job = Job { options: Options::default(), ..job };
-        self.passed.push(Back::Skipped(Box::new(job), Box::new(report)));
+        self.passed.push_back(Back::Skipped(Box::new(job), Box::new(report)));
     }
 
     fn has_slot(&self) -> bool {
@@ -336,8 +336,8 @@ impl<F: Fetch + 'static, C: Clock + 'static> Field<F, C> {
     }
 
     fn take_back(&mut self) -> Option<Back> {
-        if !self.passed.is_empty() {
-            return Some(self.passed.remove(0));
+        if let Some(passed) = self.passed.pop_front() {
+            return Some(passed);
         }
         let first = self.next_in_order()?;
         self.ready.remove(&first).map(|answered| Back::Asked(Box::new(answered)))
