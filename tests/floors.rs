@@ -69,7 +69,10 @@ const DOORS: &[(&str, &[&str])] = &[
     ("lol_html", &["normalize/rewrite.rs"]),
     ("postcard", &["index/sled/state.rs", "index/sled/stored.rs"]),
     ("mimalloc", &["main.rs"]),
-    ("rustix", &["archive/folder.rs", "disk.rs", "fetch/file.rs", "serve.rs", "serve/files.rs", "serve/wire.rs"]),
+    (
+        "rustix",
+        &["archive/folder.rs", "clock.rs", "disk.rs", "fetch/file.rs", "serve.rs", "serve/files.rs", "serve/wire.rs"],
+    ),
     ("askama", &["output/page.rs", "output/page/status.rs"]),
     ("hanconv", &["topic/form.rs"]),
     ("similar", &["output/diff.rs"]),

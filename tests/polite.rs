@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -121,12 +122,17 @@ impl Fetch for Town {
     }
 }
 
-/// The clock of the paused runtime.
-struct Paused(Instant);
+/// The clock of the paused runtime, and for how many seconds the machine has slept.
+struct Paused(Instant, AtomicU64);
 
 impl Clock for Paused {
     fn now(&self) -> Timestamp {
-        Timestamp::from_millis(MIDNIGHT + i64::try_from(self.0.elapsed().as_millis()).expect("a day"))
+        let passed = self.0.elapsed() + self.asleep();
+        Timestamp::from_millis(MIDNIGHT + i64::try_from(passed.as_millis()).expect("a day"))
+    }
+
+    fn asleep(&self) -> Duration {
+        Duration::from_secs(self.1.load(Ordering::Relaxed))
     }
 }
 
@@ -163,7 +169,7 @@ impl Day {
         let text = format!("site: {{ url: 'https://news.example.net/' }}\n{config}");
         let config: Config = config::read(&[Source { name: "c", text: &text }], &|_| None).expect("config");
         let poller = Poller {
-            clock: Arc::new(Paused(town.start)),
+            clock: Arc::new(Paused(town.start, AtomicU64::new(0))),
             fetch: Arc::new(town),
             index: Arc::new(SledIndex::open(&home.path().join("index")).expect("index")),
             archive: Arc::new(FolderArchive::new(home.path().join("archive"), config.storage.layout)),
@@ -358,6 +364,32 @@ async fn hanging_servers_delay_nobody_else() {
     assert!(together - alone < 2.0, "{alone} s alone, {together} s with 64 hanging ones");
     let many = good_feeds_are_done(1000, 200).await;
     assert!(many - alone < 5.0, "{alone} s alone, {many} s with 200 hanging ones");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_machine_that_slept_catches_up() {
+    let url = "https://a.example/";
+    let mut town = Town::new();
+    town.serves(url, |second| Answer::Page(window("a", second, 3), None));
+    let day = Day::new(town, &format!("feeds: [{{ id: a, name: A, url: '{url}', schedule: '@daily' }}]"));
+    let (sender, stop) = Stop::new();
+    let site = Site::new(day.home.path().join("public"));
+    let asked = || day.poller.fetch.times(url).len();
+    let fate = async {
+        // At the start, and at its time of the day.
+        while asked() < 2 {
+            tokio::time::sleep(Duration::from_mins(1)).await;
+        }
+        tokio::time::sleep(Duration::from_mins(10)).await;
+        day.poller.clock.1.store(24 * HOUR, Ordering::Relaxed);
+        tokio::time::sleep(Duration::from_mins(11)).await;
+        assert_eq!(asked(), 3, "its time of the next day has passed");
+        tokio::time::sleep(Duration::from_hours(20)).await;
+        assert_eq!(asked(), 3, "the one after that has not come");
+        let _ = sender.send(true);
+    };
+    let (done, ()) = tokio::join!(daemon::work(&day.poller, &site, &stop), fate);
+    done.expect("a day without trouble");
 }
 
 /// How many of 600 feeds are asked within five minutes while nobody keeps what they bring.

@@ -18,7 +18,7 @@ use super::backlog::Backlog;
 use super::document::{Asked, Asker, FeedError};
 use super::job::{Answered, Back, Job, LastAsked};
 use super::queue::Queue;
-use super::timetable::Timetable;
+use super::timetable::{Clocks, Timetable};
 use super::{FeedReport, Options, Stop};
 use crate::clock::Clock;
 use crate::config::Fetch as Limits;
@@ -102,7 +102,7 @@ impl Flight {
 impl<F: Fetch + 'static, C: Clock + 'static> Field<F, C> {
     pub(super) fn new(fetch: Arc<F>, clock: Arc<C>, limits: &Limits, holds: Holds, asked: LastAsked) -> Self {
         Self {
-            timetable: Timetable::new(limits.min_interval, clock.now()),
+            timetable: Timetable::new(limits.min_interval, Clocks::look(&*clock)),
             fetch,
             clock,
             concurrency: limits.concurrency.max(1),
@@ -223,8 +223,7 @@ impl<F: Fetch + 'static, C: Clock + 'static> Field<F, C> {
 
     /// Feeds whose time has come line up, and whoever's turn it is is asked.
     fn start_what_is_due(&mut self) {
-        let now = self.clock.now();
-        if let Some(by) = self.timetable.set_clock(now) {
+        if let Some(by) = self.timetable.set_clock(Clocks::look(&*self.clock)) {
             self.passed.push_back(Back::ClockSet(by));
         }
         for job in self.timetable.due() {

@@ -39,6 +39,11 @@ impl Job {
         &self.feed.source.id
     }
 
+    /// The machine slept: the last time it was asked is so much longer ago.
+    pub(super) fn slept(&mut self, time: Duration) {
+        self.asked = self.asked.and_then(|asked| asked.checked_sub(time));
+    }
+
     /// The machine's clock was set: what it called the time of the last poll is told anew, by how long ago that was.
     pub(super) fn set_clock(&mut self, now: Timestamp) {
         let Some(asked) = self.asked else { return };

@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::job::Job;
+use crate::clock::Clock;
 use crate::model::{FeedId, Timestamp};
 use crate::pace;
 use crate::schedule::Spread;
@@ -27,13 +28,27 @@ pub(super) struct Timetable {
     min_interval: Duration,
     by_time: BTreeMap<(Instant, FeedId), Job>,
     times: HashMap<FeedId, Instant>,
-    /// Two clocks at one moment.
-    pair: (Instant, Timestamp),
+    /// What the clocks said at one moment.
+    last: Clocks,
+}
+
+/// All clocks at one moment.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Clocks {
+    awake: Instant,
+    asleep: Duration,
+    machine: Timestamp,
+}
+
+impl Clocks {
+    pub(super) fn look(clock: &impl Clock) -> Self {
+        Self { awake: Instant::now(), asleep: clock.asleep(), machine: clock.now() }
+    }
 }
 
 impl Timetable {
-    pub(super) fn new(min_interval: Duration, now: Timestamp) -> Self {
-        Self { min_interval, by_time: BTreeMap::new(), times: HashMap::new(), pair: (Instant::now(), now) }
+    pub(super) fn new(min_interval: Duration, now: Clocks) -> Self {
+        Self { min_interval, by_time: BTreeMap::new(), times: HashMap::new(), last: now }
     }
 
     pub(super) fn set_min_interval(&mut self, min_interval: Duration) {
@@ -84,23 +99,29 @@ impl Timetable {
         Some((*at).min(Instant::now() + LONGEST_WAIT))
     }
 
-    /// Compares the clocks. Where the machine's was set, every time is computed anew; says by how many milliseconds.
-    pub(super) fn set_clock(&mut self, now: Timestamp) -> Option<i64> {
-        let (instant, then) = self.pair;
-        let passed = i64::try_from(instant.elapsed().as_millis()).unwrap_or(i64::MAX);
-        let by = now.millis().saturating_sub(then.millis()).saturating_sub(passed);
-        if by.abs() <= CORRECTION {
+    /// Compares the clocks. Where the machine's was set, or the machine slept, every time is computed anew; says by how many
+    /// milliseconds it was set.
+    pub(super) fn set_clock(&mut self, now: Clocks) -> Option<i64> {
+        let slept = now.asleep.saturating_sub(self.last.asleep);
+        let passed = now.awake.saturating_duration_since(self.last.awake) + slept;
+        let by = now.machine.millis().saturating_sub(self.last.machine.millis()).saturating_sub(millis(passed));
+        let is_set = by.abs() > CORRECTION;
+        if !is_set && millis(slept) <= CORRECTION {
             return None;
         }
-        self.pair = (Instant::now(), now);
+        self.last = now;
+        let now = now.machine;
         for mut job in std::mem::take(&mut self.by_time).into_values() {
             self.times.remove(job.id());
-            job.set_clock(now);
+            job.slept(slept);
+            if is_set {
+                job.set_clock(now);
+            }
             if let Some(wake) = job.wake(self.min_interval, now) {
                 self.enter_anew(job, wake.at, now);
             }
         }
-        Some(by)
+        is_set.then_some(by)
     }
 
     fn enter_anew(&mut self, job: Job, at: Timestamp, now: Timestamp) {
@@ -108,4 +129,8 @@ impl Timetable {
         let wait = Duration::from_millis(u64::try_from(at.millis() - now.millis()).unwrap_or(0));
         self.enter_at(job, Instant::now() + wait);
     }
+}
+
+fn millis(time: Duration) -> i64 {
+    i64::try_from(time.as_millis()).unwrap_or(i64::MAX)
 }
