@@ -330,6 +330,34 @@ async fn a_day_is_polite_to_every_server() {
     }
 }
 
+/// A window of sixty entries of which a new one comes every minute, few of them with the word, and below them an old one
+/// with the word.
+fn minutes(second: u64) -> Vec<u8> {
+    let newest = 60 + second / 60;
+    let entry = |n: u64| {
+        let millis = MIDNIGHT + (i64::try_from(n).expect("few") - 60) * 60_000;
+        let date = DateTime::from_timestamp_millis(millis).expect("date").to_rfc2822();
+        let title = format!("{} {n}", if n.is_multiple_of(37) { "rare" } else { "usual" });
+        item(&title, &format!("https://minutes.example.org/{n}"), &format!("m{n}"), &date, "<p>x</p>")
+    };
+    let old = item("rare and old", "https://minutes.example.org/old", "old", DATE, "<p>x</p>");
+    rss(&((newest - 59..=newest).rev().map(entry).collect::<String>() + &old)).into_bytes()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_fast_feed_of_which_little_is_wanted_is_asked_as_often_as_it_needs() {
+    let mut town = Town::new();
+    town.serves("https://minutes.example/", |second| Answer::Page(minutes(second), None));
+    let feed = "{ id: a, name: A, url: 'https://minutes.example/', schedule: auto, include: [rare] }";
+    let day = Day::new(town, &format!("feeds: [{feed}]"));
+    day.run_until(6 * HOUR).await;
+    let times = day.poller.fetch.times("https://minutes.example/");
+    assert!((20..=25).contains(&times.len()), "{times:?}");
+    let newest = 60 + times.last().expect("asked") / 60;
+    let wanted: BTreeSet<String> = (1..=newest).filter(|n| n % 37 == 0).map(|n| format!("rare {n}")).collect();
+    assert_eq!(day.titles(), wanted.into_iter().chain(["rare and old".to_owned()]).collect());
+}
+
 /// When the good feeds of a round were done, in seconds, the last one first.
 async fn good_feeds_are_done(good: usize, silent: usize) -> f64 {
     let mut town = Town::new();

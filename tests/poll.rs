@@ -175,6 +175,41 @@ fn other_rules_of_identity_are_applied_to_what_is_still_there() {
 }
 
 #[test]
+fn entries_that_are_left_out_show_too_whether_some_were_missed() {
+    let house = House::new();
+    let feed = "feeds: [{ id: a, name: A, url: '{server}/a.xml', include: [rare] }]";
+    house.config(feed);
+    let serve = |numbers: std::ops::Range<u32>, rare: &[u32]| {
+        let one = |n: u32| {
+            let title = if rare.contains(&n) { "rare" } else { "usual" };
+            item(title, &format!("https://example.org/{n}"), &format!("g{n}"), DATE, &format!("<p>{n}</p>"))
+        };
+        house.serves("/a.xml", rss(&numbers.rev().map(one).collect::<String>()));
+    };
+    let poll = || house.run(["poll"]).success();
+    let missed = |n: usize| format!("none of its {n} entries was there at the last reading");
+    serve(0..60, &[]);
+    assert_eq!(poll().stderr, "");
+    // The one that is wanted is new, and below it stands what was left out last time.
+    serve(10..70, &[65]);
+    assert_eq!(poll().summary("1 read (1 new post)").stderr, "");
+    serve(200..250, &[]);
+    let run = poll();
+    assert!(run.stderr.contains(&missed(50)), "{}", run.stderr);
+    serve(240..270, &[]);
+    assert_eq!(poll().stderr, "");
+    serve(300..330, &[310]);
+    let run = poll();
+    assert!(run.stderr.contains(&missed(30)), "{}", run.stderr);
+    // What is left out or wanted from now on was there all the same.
+    house.config(&feed.replace("rare", "usual"));
+    assert_eq!(poll().stderr, "");
+    house.config(&feed.replace(", include: [rare]", ""));
+    serve(325..360, &[]);
+    assert_eq!(poll().stderr, "");
+}
+
+#[test]
 fn dry_run_tells_and_writes_nothing() {
     let house = House::new();
     house.config(ONE).serves("/a.xml", two_items());

@@ -35,7 +35,8 @@ pub struct FeedState {
     /// What the last of them said, as one sentence without secrets.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
-    /// When it last showed life: a new entry came, or, of the document that was read first, its newest entry's date.
+    /// When it last showed life: a new entry came, kept or left out, or, of the document that was read first, its newest
+    /// entry's date.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub active: Option<i64>,
     /// Since when its documents come cut short, or hold more than `max_entries`; `None` while they come whole.
@@ -62,8 +63,11 @@ pub struct FeedState {
     /// When a document was last read, other than the one before.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub read: Option<i64>,
-    /// How many entries it held.
+    /// How many entries it held, also those that the feed's words leave out.
     pub entries: usize,
+    /// By what its first and its last entries can be recognised, where the feed has words.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub ends: Vec<String>,
     /// How many of them were new.
     pub news: usize,
     /// What its publisher says about when to ask.

@@ -1,5 +1,6 @@
 //! Steps 2 to 5 of the way of an entry: a feed's addresses are asked, and bytes become entries that can be recognised.
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,6 +20,9 @@ use crate::normalize::{self, Reject};
 use crate::pace::Pace;
 use crate::read::{self, Hints, ReadError, ReadFeed};
 use crate::topic::Filter;
+
+/// So many entries at each end of a document are remembered where not all of them are kept.
+const ENDS: usize = 16;
 
 /// Why one feed brought nothing.
 #[derive(Debug, thiserror::Error)]
@@ -70,6 +74,12 @@ pub(super) struct Document {
     pub(super) repairs: Option<String>,
     /// Everything in it was read.
     pub(super) is_complete: bool,
+    /// How many entries it holds, also those that the feed's words leave out.
+    pub(super) entries: usize,
+    /// By what entries at its ends can be recognised, where the feed has words.
+    pub(super) ends: Vec<String>,
+    /// It holds an entry from the ends of the document before.
+    pub(super) shares_ends: bool,
     /// The newest date that an entry claims.
     pub(super) newest: Option<Timestamp>,
     /// What it says about when to ask again.
@@ -141,12 +151,12 @@ impl<F: Fetch, C: Clock> Asker<F, C> {
         if feed.source.access.mirrors.contains(address) {
             body.base = feed.source.url.clone();
         }
-        let last = state.body.clone().filter(|_| is_known);
+        let before = Before { body: state.body.clone().filter(|_| is_known), ends: state.ends.clone() };
         let feed = Arc::clone(feed);
         let _waits = self.bodies.place(body.bytes.len());
         let _turn = self.readers.acquire().await;
         self.backlog.room().await;
-        let document = tokio::task::spawn_blocking(move || document(&feed, body, seen, last.as_deref())).await;
+        let document = tokio::task::spawn_blocking(move || document(&feed, body, seen, &before)).await;
         let Some(document) = document.map_err(|e| FeedError::Task(e.to_string()))?? else { return Ok(answer) };
         // Whoever saw half of a document must not say next time that he has it. What he had before he still has.
         let validators = answer.validators.filter(|_| document.is_complete);
@@ -162,10 +172,18 @@ pub(super) fn settings(feed: &Feed) -> String {
     format!("{} {max_entries} {include:?} {exclude:?} {dedup:?}", encoding.as_deref().unwrap_or("-"))
 }
 
+/// What is remembered of the document before.
+struct Before {
+    /// Its hash.
+    body: Option<String>,
+    /// As in [`Document::ends`].
+    ends: Vec<String>,
+}
+
 /// Reads a document; `None` when its bytes are those that are known.
-fn document(feed: &Feed, body: Body, seen: Timestamp, known: Option<&str>) -> Result<Option<Document>, FeedError> {
+fn document(feed: &Feed, body: Body, seen: Timestamp, before: &Before) -> Result<Option<Document>, FeedError> {
     let sha256 = hex(&Sha256::digest(&body.bytes));
-    if known == Some(&sha256) {
+    if before.body.as_ref() == Some(&sha256) {
         return Ok(None);
     }
     let mut base = body.base;
@@ -189,11 +207,9 @@ fn document(feed: &Feed, body: Body, seen: Timestamp, known: Option<&str>) -> Re
     let repairs: Vec<String> = read.repairs.iter().map(ToString::to_string).collect();
     let repairs = Some(repairs.join("; ")).filter(|said| !said.is_empty());
     let problems = problems(&feed.source.id, &read, feed.max_entries);
-    let filter = Filter::new(&feed.include, &feed.exclude);
     for mut raw in read.entries {
         let source = raw.source.take();
         match normalize::entry(&feed.source, &feed.cuts, &base, raw, meta.language.as_deref(), seen) {
-            Ok(entry) if !filter.takes(&entry) => {}
             Ok(entry) => {
                 entries.push(entry);
                 sources.push(source);
@@ -211,11 +227,45 @@ fn document(feed: &Feed, body: Body, seen: Timestamp, known: Option<&str>) -> Re
         charset: Some(read.charset.to_owned()),
         envelope: read.envelope.unwrap_or_default(),
     };
+    // How fast a feed is, and whether some of it was missed, is a matter of all its entries, whatever is kept of them.
     let dates = || entries.iter().filter(|entry| !entry.date_is_made).map(|entry| entry.date);
-    let (pace, newest) = (Pace::of(&read.meta.pace, dates()), dates().max());
+    let (pace, newest, total) = (Pace::of(&read.meta.pace, dates()), dates().max(), entries.len());
+    let has_words = !feed.include.is_empty() || !feed.exclude.is_empty();
+    let all =
+        if has_words || !before.ends.is_empty() { identity::keys(&entries, feed.source.dedup) } else { Vec::new() };
+    let known: HashSet<&String> = before.ends.iter().collect();
+    let shares_ends = all.iter().flat_map(Identity::marks).any(|mark| known.contains(&mark.hex()));
+    let ends = if has_words { ends(&all) } else { Vec::new() };
+    if has_words {
+        let filter = Filter::new(&feed.include, &feed.exclude);
+        let kept = entries.into_iter().zip(sources).filter(|(entry, _)| filter.takes(entry));
+        (entries, sources) = kept.unzip();
+    }
     let identities = identity::keys(&entries, feed.source.dedup);
     let found = entries.into_iter().zip(identities).collect();
-    Ok(Some(Document { found, sources, answer, meta, rejects, problems, repairs, is_complete, newest, pace }))
+    Ok(Some(Document {
+        found,
+        sources,
+        answer,
+        meta,
+        rejects,
+        problems,
+        repairs,
+        is_complete,
+        entries: total,
+        ends,
+        shares_ends,
+        newest,
+        pace,
+    }))
+}
+
+/// By what the first and the last entries of a document can be recognised: at one of its ends stand the newest, which the
+/// next document holds, too, unless some were missed.
+fn ends(ids: &[Identity]) -> Vec<String> {
+    let at_an_end = |n: usize| n < ENDS || n + ENDS >= ids.len();
+    let ids = ids.iter().enumerate().filter(|(n, _)| at_an_end(*n));
+    ids.flat_map(|(_, id)| id.marks()).map(|mark| mark.hex()).collect()
 }
 
 /// What of the document could not be read.

@@ -28,8 +28,8 @@ use crate::topic::{self, Matcher};
 struct Kept {
     /// An entry of it was known, and this feed's.
     shares: bool,
-    /// Each of its entries was new.
-    all_new: bool,
+    /// No entry of it was known, of those that the feed's words let in.
+    none_known: bool,
     /// What has to be written.
     staged: Option<(Batch, Compared)>,
 }
@@ -318,12 +318,17 @@ where
         report.outcome = Outcome::Polled;
         let pace = Pace { fresh, ..document.pace.clone() };
         let body = document.is_complete.then(|| document.answer.sha256.clone());
-        let (entries, newest, is_cut) = (document.found.len(), document.newest, !document.is_complete);
+        let Document { entries, newest, shares_ends, .. } = *document;
+        let (ends, is_cut) = (document.ends.clone(), !document.is_complete);
+        // Of what is left out only the ends are remembered, and those only from the first time on.
+        let can_tell = document.found.len() == entries || !state.ends.is_empty();
         let kept = self.compare(job, *document, seen, report).await?;
         let since = state.read.map(|read| Duration::from_millis(u64::try_from(seen.millis() - read).unwrap_or(0)));
+        let has_gap = entries > 0 && state.entries > 0 && kept.none_known && !shares_ends && can_tell;
+        let is_alive = report.new > 0 || (!ends.is_empty() && ends != state.ends);
         state.pace = pace;
-        state.pace.rush = since.and_then(|since| rush(since, entries, report.new));
-        if let Some(since) = since.filter(|_| kept.all_new && state.entries > 0) {
+        state.pace.rush = since.and_then(|since| rush(since, entries, if has_gap { entries } else { report.new }));
+        if let Some(since) = since.filter(|_| has_gap) {
             // Whatever was between the two documents was never seen.
             state.pace.turnover = state.pace.turnover.min(Some(since.as_secs()));
             state.gap = Some(seen.millis());
@@ -332,7 +337,7 @@ where
         state.cut = if is_cut { state.cut.or(Some(seen.millis())) } else { None };
         state.active = match state.read {
             None => Some(newest.unwrap_or(seen).min(seen).millis()),
-            Some(_) if report.new > 0 => Some(seen.millis()),
+            Some(_) if is_alive => Some(seen.millis()),
             Some(_) => state.active,
         };
         if body.is_some() {
@@ -340,7 +345,7 @@ where
             state.body = body;
         }
         state.read = Some(seen.millis());
-        (state.entries, state.news) = (entries, report.new);
+        (state.entries, state.news, state.ends) = (entries, report.new, ends);
         if report.new > 0 {
             state.last_new = Some(seen.millis());
         }
@@ -361,8 +366,8 @@ where
         let known = without_lost_posts(&**archive, known).await?;
         let is_ours = |found: &Found| found.record.feed.as_ref() == Some(&feed.source.id);
         let shares = known.iter().flat_map(Known::found).any(is_ours);
-        let all_new = !ids.is_empty() && known.iter().all(|known| known.found().next().is_none());
-        let mut kept = Kept { shares, all_new, staged: None };
+        let none_known = known.iter().all(|known| known.found().next().is_none());
+        let mut kept = Kept { shares, none_known, staged: None };
         let mut plan = plan::entries(entries, ids, &known, feed.source.revisions);
         report.new = plan.new.len();
         report.revised = plan.revised.len();
