@@ -3,6 +3,7 @@
 #![expect(clippy::print_stdout, reason = "a skipped test says so")]
 
 mod actions;
+mod addresses;
 mod alarms;
 mod apart;
 mod architecture;

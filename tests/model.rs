@@ -110,7 +110,7 @@ fn operation() -> impl Strategy<Value = Operation> {
     let state =
         (any::<bool>(), prop::option::of(any::<i64>()), any::<u32>()).prop_map(|(known, polled, failures)| FeedState {
             url: "https://example.org/feed".into(),
-            validators: Validators { etag: known.then(|| "W/\"odd\u{e9}\"".into()), last_modified: None },
+            validators: Validators { etag: known.then(|| "W/\"odd\u{e9}\"".into()), last_modified: None, from: None },
             polled,
             last_new: polled,
             failures,

@@ -95,8 +95,9 @@ impl Fetch for Town {
         let page = |bytes: Vec<u8>, base: Url, has_etag: bool, freshness: Option<u64>, moved: Option<Url>| {
             let etag =
                 has_etag.then(|| format!("\"{}\"", feedmill::model::Fingerprint::of(&format!("{bytes:?}")).hex()));
-            let (now, freshness) = (Validators { etag, last_modified: None }, freshness.map(Duration::from_secs));
-            if has_etag && now.etag == validators.etag {
+            let from = moved.as_ref().map(Url::to_string);
+            let (now, freshness) = (Validators { etag, last_modified: None, from }, freshness.map(Duration::from_secs));
+            if has_etag && now == *validators {
                 return Ok(Fetched::NotModified { validators: now, freshness, moved });
             }
             let (content_type, status, headers) = (None, 200, Vec::new());
@@ -445,17 +446,17 @@ async fn work_that_takes_long_delays_nobody_but_does_not_fill_memory() {
     assert!((256..=256 + 64).contains(&asked), "{asked}");
 }
 
-fn entries(numbers: std::ops::Range<usize>) -> String {
+pub fn entries(numbers: std::ops::Range<usize>) -> String {
     let entry = |n| item(&format!("T{n}"), &format!("https://example.org/{n}"), &format!("g{n}"), DATE, "<p>x</p>");
     rss(&numbers.map(entry).collect::<String>())
 }
 
-fn redirect(to: &str) -> Page {
+pub fn redirect(to: &str) -> Page {
     Page { status: 301, headers: vec![("Location".into(), to.into())], body: vec![] }
 }
 
 /// A house whose server has two names.
-fn two_names(feeds: &str) -> (House, String, String) {
+pub fn two_names(feeds: &str) -> (House, String, String) {
     let house = House::new();
     house.config(feeds);
     let config = house.read("config.yaml");

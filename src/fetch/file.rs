@@ -48,7 +48,7 @@ fn read(path: &Path, url: Url, known: Validators, max_body: u64) -> Result<Fetch
         content_type: None,
         base: url,
         status: 200,
-        validators: Validators { etag, last_modified: None },
+        validators: Validators { etag, last_modified: None, from: None },
         freshness: None,
         headers: Vec::new(),
         moved: None,

@@ -124,7 +124,7 @@ struct Asking<'a> {
     fetch: &'a HttpFetch,
     clients: &'a Pair,
     proxy: Option<&'a Proxy>,
-    /// The feed's own server, which alone gets `own`.
+    /// The address that is asked first, whose server alone gets `own`.
     home: &'a Url,
     own: &'a [(String, Secret)],
     until: Instant,
@@ -224,10 +224,8 @@ impl Asking<'_> {
                 }
             }
         }
-        for (name, value) in [
-            (header::IF_NONE_MATCH, &self.validators.etag),
-            (header::IF_MODIFIED_SINCE, &self.validators.last_modified),
-        ] {
+        let known = self.known_of(url);
+        for (name, value) in [(header::IF_NONE_MATCH, &known.etag), (header::IF_MODIFIED_SINCE, &known.last_modified)] {
             if let Some(value) = value.as_deref().and_then(as_received) {
                 request = request.header(name, value);
             }
@@ -238,19 +236,27 @@ impl Asking<'_> {
         request
     }
 
+    /// The validators, for the address that answered with them: any other would take them for its own.
+    fn known_of(&self, url: &Url) -> Validators {
+        let (url, home) = (public(url), public(self.home));
+        let is_from = self.validators.from.as_deref().unwrap_or(home.as_str()) == url.as_str();
+        if is_from { self.validators.clone() } else { Validators::default() }
+    }
+
     /// An answer that is no redirect.
     async fn read(&self, url: &Url, response: Response, moved: bool) -> Result<Fetched, FetchError> {
         let code = response.status();
         let status = Status { code: code.as_u16(), name: code.canonical_reason().unwrap_or_default() };
         let headers = response.headers();
-        let (mut validators, freshness) = (validators(headers), freshness(headers));
+        let (mut validators, freshness, known) = (validators(headers), freshness(headers), self.known_of(url));
+        validators.from = Some(public(url)).filter(|from| *from != public(self.home)).map(String::from);
         match status.code {
-            304 if self.validators.is_empty() => {
+            304 if known.is_empty() => {
                 return Err(FetchError::NotModifiedUnasked(shown(url)));
             }
             304 => {
-                validators.etag = validators.etag.or_else(|| self.validators.etag.clone());
-                validators.last_modified = validators.last_modified.or_else(|| self.validators.last_modified.clone());
+                validators.etag = validators.etag.or(known.etag);
+                validators.last_modified = validators.last_modified.or(known.last_modified);
                 return Ok(Fetched::NotModified { validators, freshness, moved: moved.then(|| public(url)) });
             }
             204 | 205 => {

@@ -94,7 +94,7 @@ impl FeedState {
     pub fn put_validators(&mut self, address: &str, validators: Validators) {
         if address == self.url {
             self.validators = validators;
-        } else if validators.is_empty() {
+        } else if validators == Validators::default() {
             self.elsewhere.remove(address);
         } else {
             self.elsewhere.insert(address.to_owned(), validators);

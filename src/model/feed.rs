@@ -149,11 +149,19 @@ pub struct Validators {
     /// Last-Modified.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_modified: Option<String>,
+    /// Who answered with them, where redirects led to another address than the one that was asked.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
 }
 
 impl Validators {
     /// True when there is nothing to ask conditionally with.
     pub fn is_empty(&self) -> bool {
         self.etag.is_none() && self.last_modified.is_none()
+    }
+
+    /// True when they are the same, whoever answered with them.
+    pub fn say_the_same(&self, other: &Self) -> bool {
+        (&self.etag, &self.last_modified) == (&other.etag, &other.last_modified)
     }
 }

@@ -8,7 +8,7 @@ use url::Url;
 use super::document::FeedError;
 use crate::fetch::{self, FetchError};
 use crate::index::{FeedState, Held};
-use crate::model::{FeedSource, Timestamp};
+use crate::model::{FeedSource, Timestamp, Validators};
 use crate::pace::{self, GONE, LONGEST_HOLD, Wake, Why};
 
 /// The addresses of a feed in the order in which they are tried: where it moved to, its own, its mirrors.
@@ -128,11 +128,22 @@ pub(super) fn follow(state: &mut FeedState, own: &Url, asked: &Url, to: Option<&
         return Move::Waiting;
     }
     state.moving = None;
-    let validators = state.validators_of(asked.as_str());
+    // Who gives them at the new address may be yet another.
+    let mut validators = state.validators_of(asked.as_str());
+    if validators.from.take_if(|from| from == to.as_str()).is_none() {
+        validators = Validators::default();
+    }
     state.moved = Some(to.to_string()).filter(|_| to != own);
     state.moved_since = state.polled.filter(|_| to != own);
     state.put_validators(to.as_str(), validators);
     Move::Settled(to.clone())
+}
+
+/// Whether an answer without anything new, from the address where permanent redirects led, is this feed's: its former answer
+/// came from elsewhere, or from there and had shown so.
+pub(super) fn was_same(state: &FeedState, asked: &Url, to: Option<&Url>) -> bool {
+    let Some(to) = to.map(Url::as_str) else { return true };
+    state.moving.as_deref() == Some(to) || state.validators_of(asked.as_str()).from.as_deref() != Some(to)
 }
 
 /// Forgets a new address that turned out to be none, while the old one answers.
@@ -204,6 +215,7 @@ mod tests {
         let (own, to, other) = (url("http://a.example/f"), url("https://b.example/f"), url("https://c.example/f"));
         let mut state = FeedState { url: own.to_string(), ..FeedState::default() };
         state.validators.etag = Some("\"1\"".to_owned());
+        state.validators.from = Some(to.to_string());
         state.polled = Some(7);
         assert_eq!(follow(&mut state, &own, &own, Some(&to), true), Move::Waiting);
         // Another target in between begins anew, and so does a direct answer.

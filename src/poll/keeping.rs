@@ -265,8 +265,9 @@ where
                     report.notes.push(format!("feed `{id}`: it is asked at `{}` again", fetch::shown(&address)));
                 }
                 let (to, seen) = (answer.moved.clone(), answer.seen);
+                let was_same = address::was_same(&state, &address, to.as_ref());
                 let kept = self.take_answer(&job, &address, answer, &mut state, &mut report).await?;
-                let shares = kept.as_ref().is_none_or(|kept| kept.shares);
+                let shares = kept.as_ref().map_or(was_same, |kept| kept.shares);
                 staged = kept.and_then(|kept| kept.staged);
                 match address::follow(&mut state, &feed.source.url, &address, to.as_ref(), shares) {
                     Move::Waiting => {}
@@ -307,7 +308,12 @@ where
         let feed = &*job.feed;
         let Answer { validators, freshness, seen, document, .. } = answer;
         if let Some(validators) = validators {
-            state.put_validators(address.as_str(), validators);
+            // A redirect that leads to another address each time is no news.
+            let known = state.validators_of(address.as_str());
+            let is_known = document.is_none() && known.say_the_same(&validators);
+            if !is_known || known.from.is_none() || validators.from.is_none() {
+                state.put_validators(address.as_str(), validators);
+            }
         }
         let fresh = freshness.map(|fresh| fresh.as_secs());
         let Some(document) = document else {

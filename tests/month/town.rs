@@ -276,9 +276,10 @@ impl Fetch for Town {
         }
         let moved = (wrong == Some(Wrong::Moved)).then(|| Url::parse(&feed.moved_to()).expect("address"));
         let etag = feed.has_etag.then(|| format!("\"{}\"", feed.shown(second).end));
-        let (now, freshness) = (Validators { etag, last_modified: None }, feed.hint.map(Duration::from_secs));
+        let from = moved.as_ref().map(Url::to_string);
+        let (now, freshness) = (Validators { etag, last_modified: None, from }, feed.hint.map(Duration::from_secs));
         let is_cut = wrong == Some(Wrong::Cut);
-        if !is_cut && feed.has_etag && now.etag == validators.etag {
+        if !is_cut && feed.has_etag && now == *validators {
             return Ok(Fetched::NotModified { validators: now, freshness, moved });
         }
         let mut bytes = feed.document(second);

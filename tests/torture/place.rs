@@ -83,7 +83,7 @@ impl Fetch for Served {
             content_type: None,
             base: source.url.clone(),
             status: 200,
-            validators: Validators { etag, last_modified: None },
+            validators: Validators { etag, last_modified: None, from: None },
             freshness: None,
             headers: vec![],
             moved: None,

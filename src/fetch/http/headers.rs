@@ -32,7 +32,7 @@ const KEPT: [HeaderName; 12] = [
 
 /// `ETag` and `Last-Modified`.
 pub(super) fn validators(headers: &HeaderMap) -> Validators {
-    Validators { etag: mark(headers, &header::ETAG), last_modified: mark(headers, &header::LAST_MODIFIED) }
+    Validators { etag: mark(headers, &header::ETAG), last_modified: mark(headers, &header::LAST_MODIFIED), from: None }
 }
 
 /// Where a redirect leads.

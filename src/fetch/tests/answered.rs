@@ -13,7 +13,7 @@ async fn a_body_comes_with_what_is_worth_keeping() {
     assert_eq!(body.content_type.as_deref(), Some("application/rss+xml; charset=gb2312"));
     assert_eq!((body.status, body.moved), (203, None));
     assert_eq!(body.base.as_str(), origin.url("/feed"));
-    assert_eq!(body.validators, Validators { etag: Some("\"1\"".to_owned()), last_modified: None });
+    assert_eq!(body.validators, Validators { etag: Some("\"1\"".to_owned()), last_modified: None, from: None });
     let kept: Vec<_> = body.headers.iter().map(|(name, value)| format!("{name}: {value}")).collect();
     assert_eq!(
         kept,
@@ -32,9 +32,10 @@ async fn a_body_comes_with_what_is_worth_keeping() {
 async fn a_304_refreshes_the_validators() {
     let origin =
         Origin::saying("HTTP/1.1 304 Not Modified\r\nETag: W/\"2\"\r\nCache-Control: max-age=60\r\n\r\n").await;
-    let known = Validators { etag: Some("\"1\"".to_owned()), last_modified: Some("then".to_owned()) };
+    let known = Validators { etag: Some("\"1\"".to_owned()), last_modified: Some("then".to_owned()), from: None };
     let fetched = ask_with(&allowing(&origin), &origin.url("/"), &known).await;
-    let validators = Validators { etag: Some("W/\"2\"".to_owned()), last_modified: Some("then".to_owned()) };
+    let validators =
+        Validators { etag: Some("W/\"2\"".to_owned()), last_modified: Some("then".to_owned()), from: None };
     assert_eq!(fetched, Ok(Fetched::NotModified { validators, freshness: Some(Duration::from_mins(1)), moved: None }));
     assert_eq!(
         said(&origin, "/").await,

@@ -25,7 +25,7 @@ async fn a_request_says_who_we_are_and_nothing_else() {
     let origin = Origin::saying(HELLO).await;
     body(&origin, "/feed?a=1").await;
     assert_eq!(heads(&origin), [head("/feed?a=1", "")]);
-    let known = Validators { etag: Some("W/\"1\"".to_owned()), last_modified: Some("then".to_owned()) };
+    let known = Validators { etag: Some("W/\"1\"".to_owned()), last_modified: Some("then".to_owned()), from: None };
     ask_with(&allowing(&origin), &origin.url("/"), &known).await.unwrap();
     assert_eq!(heads(&origin)[1], head("/", "if-none-match: W/\"1\"\r\nif-modified-since: then\r\n"));
 }
@@ -113,7 +113,8 @@ async fn validators_come_back_byte_for_byte() {
 #[tokio::test]
 async fn validators_that_no_header_can_hold_are_left_out() {
     let origin = Origin::saying(HELLO).await;
-    let odd = Validators { etag: Some("\"a\r\nX-Y: z\"".to_owned()), last_modified: Some("微信".to_owned()) };
+    let odd =
+        Validators { etag: Some("\"a\r\nX-Y: z\"".to_owned()), last_modified: Some("微信".to_owned()), from: None };
     ask_with(&allowing(&origin), &origin.url("/"), &odd).await.unwrap();
     assert!(!origin.request(0).contains("if-"));
 }

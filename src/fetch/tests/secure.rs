@@ -164,7 +164,7 @@ async fn one_connection_serves_all_requests_of_a_host() {
     {
         let server = Secure::start(authority.server(&["localhost"], NOW, protocols)).await;
         let fetch = HttpFetch::new(&trusting(&file)).unwrap();
-        let known = Validators { etag: Some("\"1\"".to_owned()), last_modified: None };
+        let known = Validators { etag: Some("\"1\"".to_owned()), last_modified: None, from: None };
         for path in ["/a", "/b", "/304", "/404", "/hop", "/c"] {
             let fetched = fetch.get(&source(&server.url(path)), &known).await;
             match path {
