@@ -210,6 +210,23 @@ fn entries_that_are_left_out_show_too_whether_some_were_missed() {
 }
 
 #[test]
+fn a_document_that_is_whole_again_ends_the_alarm_that_it_comes_cut() {
+    let house = House::new();
+    house.config(ONE).serves("/a.xml", two_items());
+    let is_cut = || house.run(["status"]).stdout.contains("alarm (cut)");
+    for headers in [Page::of(two_items()).headers, Vec::new()] {
+        house.serves_page("/a.xml", Page { headers: headers.clone(), ..Page::of(two_items()) });
+        house.run(["poll", "--force"]).success();
+        house.serves("/a.xml", two_items().replace("</item></channel></rss>", ""));
+        house.run(["poll"]).success();
+        assert!(is_cut());
+        house.serves_page("/a.xml", Page { headers, ..Page::of(two_items()) });
+        house.run(["poll"]).summary("1 not modified").success();
+        assert!(!is_cut());
+    }
+}
+
+#[test]
 fn dry_run_tells_and_writes_nothing() {
     let house = House::new();
     house.config(ONE).serves("/a.xml", two_items());

@@ -319,6 +319,8 @@ where
         let Some(document) = document else {
             report.outcome = Outcome::NotModified;
             state.pace.fresh = fresh;
+            // Only whole documents leave validators and a hash.
+            state.cut = None;
             return Ok(None);
         };
         report.outcome = Outcome::Polled;
