@@ -359,6 +359,34 @@ async fn a_fast_feed_of_which_little_is_wanted_is_asked_as_often_as_it_needs() {
     assert_eq!(day.titles(), wanted.into_iter().chain(["rare and old".to_owned()]).collect());
 }
 
+#[tokio::test(start_paused = true)]
+async fn whoever_is_asked_for_at_once_is_while_it_waits_for_its_turn() {
+    let mut town = Town::new();
+    let mut feeds = String::new();
+    for id in ["a", "b", "c"] {
+        let url = format!("https://one.example/{id}");
+        town.serves(&url, move |_| Answer::Page(window(id, 0, 3), None));
+        let _ = writeln!(feeds, "- {{ id: {id}, name: {id}, url: '{url}' }}");
+    }
+    let day = Day::new(town, &format!("feeds:\n{feeds}"));
+    let job = |feed: &config::Feed| {
+        let validators = Validators { etag: Some("\"old\"".to_owned()), ..Validators::default() };
+        let url = feed.source.url.to_string();
+        Job::new(Arc::new(feed.clone()), FeedState { url, validators, ..FeedState::default() })
+    };
+    let (orders, _backs) = Asking::begin(&day.poller, LastAsked::default(), Stop::new().1).parts();
+    orders.send(Order::Ask(day.poller.config.feeds.iter().map(job).collect()));
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let mut forced = job(&day.poller.config.feeds[2]);
+    forced.options.force = true;
+    orders.send(Order::Ask(vec![forced]));
+    tokio::time::sleep(Duration::from_mins(1)).await;
+    let asked: Vec<(String, bool)> =
+        day.poller.fetch.log().into_iter().map(|seen| (seen.url, seen.etag.is_some())).collect();
+    let expected = [("a", true), ("b", true), ("c", false)].map(|(id, is)| (format!("https://one.example/{id}"), is));
+    assert_eq!(asked, expected);
+}
+
 /// When the good feeds of a round were done, in seconds, the last one first.
 async fn good_feeds_are_done(good: usize, silent: usize) -> f64 {
     let mut town = Town::new();

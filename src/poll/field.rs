@@ -37,7 +37,8 @@ const SLOW: usize = 4;
 /// What the field is told.
 #[derive(Debug)]
 pub enum Order<F> {
-    /// Ask these now, in the order of their ids; a feed that is out is not asked twice.
+    /// Ask these now, in the order of their ids; a feed that is out is not asked twice, but in the way that is wanted now
+    /// where it still waits for its turn.
     Ask(Vec<Job>),
     /// These are back: ask each when its time has come. One without a time is not asked any more.
     Wait(Vec<(Job, Option<Wake>)>),
@@ -179,6 +180,11 @@ impl<F: Fetch + 'static, C: Clock + 'static> Field<F, C> {
         match order {
             Order::Ask(mut jobs) => {
                 jobs.sort_by(|a, b| a.id().cmp(b.id()));
+                // Whoever waits for its turn already is asked as it is wanted now.
+                let forced: HashSet<&FeedId> = jobs.iter().filter(|job| job.options.force).map(Job::id).collect();
+                for (waiting, ..) in self.waiting.values_mut() {
+                    waiting.options.force |= forced.contains(waiting.id());
+                }
                 for job in jobs {
                     if !self.out.contains(job.id()) {
                         self.timetable.remove(job.id());
