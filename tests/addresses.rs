@@ -76,3 +76,39 @@ fn the_same_document_at_a_new_address_is_the_same_feed() {
     let run = house.run(["poll"]).summary("1 not modified").success();
     assert!(run.stderr.contains(&format!("it is asked at `http://{other}/b` from now on")), "{}", run.stderr);
 }
+
+fn busy() -> Page {
+    Page { headers: vec![("Retry-After".into(), "3600".into())], ..status(429) }
+}
+
+#[test]
+fn a_host_that_wants_to_be_left_alone_is_not_asked_for_the_mirror_that_it_holds() {
+    let house = House::new();
+    house.config("feeds: [{ id: a, name: A, url: '{server}/a', mirrors: ['{server}/m'] }]");
+    house.serves_page("/a", busy()).serves("/m", entries(0..2));
+    house.run(["poll"]).summary("1 failed").code(4);
+    assert_eq!(house.requests().len(), 1);
+    house.run(["poll"]).summary("1 skipped").success();
+    assert_eq!(house.requests().len(), 1);
+    house.run(["poll", "--force"]).summary("1 read (2 new posts)").success();
+}
+
+#[test]
+fn no_redirect_leads_to_a_host_that_wants_to_be_left_alone() {
+    let (house, one, other) = two_names(
+        "feeds: [{ id: a, name: A, url: '{server}/a' }, { id: b, name: B, url: '{other}/b' }, \
+         { id: c, name: C, url: '{other}/c' }]",
+    );
+    house.serves_page("/a", busy()).serves("/x", entries(0..2));
+    for path in ["/b", "/c"] {
+        house.serves_page(path, redirect(&format!("http://{one}/x")));
+    }
+    house.run(["poll", "a"]).summary("1 failed").code(4);
+    let run = house.run(["poll", "b"]).summary("1 failed").code(4);
+    assert!(run.stderr.contains(&format!("`{one}` asks to be left alone until ")), "{}", run.stderr);
+    assert_eq!(asked(&house, 1), [(format!("{other}/b"), false)]);
+    // It is known from now on where that one leads.
+    let run = house.run(["-v", "poll", "b"]).summary("1 skipped").success();
+    assert!(run.stdout.contains("its host asks to be left alone until"), "{}", run.stdout);
+    house.run(["poll", "c", "--force"]).summary("1 read (2 new posts)").success();
+}

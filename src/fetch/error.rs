@@ -174,6 +174,16 @@ pub enum FetchError {
         /// What the decoder said.
         cause: String,
     },
+    /// The host wants to be left alone (`Retry-After`). It may be one that a redirect leads to.
+    #[error("`{url}` is not asked: `{host}` asks to be left alone until {}; it is asked then, or with --force", until.rfc3339_millis())]
+    Held {
+        /// The address.
+        url: String,
+        /// Who asked for that.
+        host: String,
+        /// Until when.
+        until: Timestamp,
+    },
     /// A `file:` feed that cannot be read.
     #[error("`{path}` cannot be read: {cause}")]
     File {
@@ -346,6 +356,7 @@ impl FetchError {
             | Self::Slow { .. }
             | Self::NoAnswer { .. }
             | Self::Empty { .. }
+            | Self::Held { .. }
             | Self::Cut { .. } => true,
             // 408 Request Timeout, 421 Misdirected Request, 425 Too Early, 429 Too Many Requests.
             Self::Status { status, retry_after, .. } => {
@@ -372,13 +383,15 @@ impl FetchError {
     pub fn retry_after(&self, now: Timestamp) -> Option<Duration> {
         match self {
             Self::Status { retry_after, .. } => retry_after.map(|wish| wish.wait(now)),
+            Self::Held { until, .. } => Some(RetryAfter::At(*until).wait(now)),
             _ => None,
         }
     }
 
-    /// The host that answered so, where it was an answer.
+    /// The host that answered so, where it was an answer, or that wants to be left alone.
     pub fn host(&self) -> Option<String> {
         match self {
+            Self::Held { host, .. } => Some(host.clone()),
             Self::Status { url, .. } => url::Url::parse(url).ok().map(|url| super::host(&url)),
             _ => None,
         }

@@ -31,10 +31,10 @@ use self::trouble::{broken, find, unsent};
 use super::decode::{DecodeError, Decoder};
 use super::error::{FetchError, RedirectTrouble, RetryAfter, Stage, Status};
 use super::guard::{Guard, NotPublic, Refusal, Way};
-use super::hosts::{Hosts, Turn};
+use super::hosts::{self, Hosts, Turn};
 use super::login;
 use super::shown::shown;
-use super::{Body, Fetch, Fetched, Limits, MinRate};
+use super::{Body, Fetch, Fetched, Limits, MinRate, Spared};
 use crate::model::{FeedSource, Proxy, Route, Secret, Validators};
 
 /// Redirects of one fetch.
@@ -92,6 +92,15 @@ impl HttpFetch {
 
 impl Fetch for HttpFetch {
     async fn get(&self, source: &FeedSource, validators: &Validators) -> Result<Fetched, FetchError> {
+        self.get_sparing(source, validators, &|_| None).await
+    }
+
+    async fn get_sparing(
+        &self,
+        source: &FeedSource,
+        validators: &Validators,
+        spared: &Spared<'_>,
+    ) -> Result<Fetched, FetchError> {
         if !matches!(source.url.scheme(), "http" | "https") {
             let cause = "only http, https and file addresses can be".to_owned();
             return Err(FetchError::Address { url: shown(&source.url), cause });
@@ -109,6 +118,7 @@ impl Fetch for HttpFetch {
             own: &own,
             until,
             validators,
+            spared,
             plain: false,
         };
         match asking.follow(&source.url).await {
@@ -129,6 +139,7 @@ struct Asking<'a> {
     own: &'a [(String, Secret)],
     until: Instant,
     validators: &'a Validators,
+    spared: &'a Spared<'a>,
     /// Ask for the body without compression.
     plain: bool,
 }
@@ -139,8 +150,11 @@ impl Asking<'_> {
         let mut lasting = true;
         let mut url = first.clone();
         loop {
+            self.spare(&url)?;
             // Held until this hop is over.
             let _turn = self.turn(&url).await;
+            // Somebody may have been told while this one waited.
+            self.spare(&url)?;
             let response = self.send(&url, asked.iter().rev().nth(1)).await?;
             let status = response.status();
             if !matches!(status.as_u16(), 300..=303 | 307 | 308) {
@@ -159,6 +173,12 @@ impl Asking<'_> {
             asked.push(next.clone());
             url = next;
         }
+    }
+
+    /// Fails where the host wants to be left alone.
+    fn spare(&self, url: &Url) -> Result<(), FetchError> {
+        let held = |until| Err(FetchError::Held { url: shown(url), host: hosts::host(url), until });
+        (self.spared)(url).map_or(Ok(()), held)
     }
 
     /// Waits until the host may be asked; whose turn it is not yet is not late.

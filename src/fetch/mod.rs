@@ -28,7 +28,10 @@ pub use login::try_login;
 pub use shown::shown;
 
 use crate::config::Allow;
-use crate::model::{FeedSource, Proxy, Validators};
+use crate::model::{FeedSource, Proxy, Timestamp, Validators};
+
+/// Says until when the host of an address wants to be left alone.
+pub type Spared<'a> = dyn Fn(&Url) -> Option<Timestamp> + Send + Sync + 'a;
 
 /// The edge to the network: bytes of a feed, or word that nothing is new.
 pub trait Fetch: Send + Sync {
@@ -38,6 +41,17 @@ pub trait Fetch: Send + Sync {
         source: &FeedSource,
         validators: &Validators,
     ) -> impl Future<Output = Result<Fetched, FetchError>> + Send;
+
+    /// Like [`Self::get`], but goes to no host that wants to be left alone, wherever redirects lead; who follows none has
+    /// nothing to ask about.
+    fn get_sparing(
+        &self,
+        source: &FeedSource,
+        validators: &Validators,
+        _spared: &Spared<'_>,
+    ) -> impl Future<Output = Result<Fetched, FetchError>> + Send {
+        self.get(source, validators)
+    }
 }
 
 /// What came of asking.
@@ -134,9 +148,18 @@ impl Fetcher {
 
 impl Fetch for Fetcher {
     async fn get(&self, source: &FeedSource, validators: &Validators) -> Result<Fetched, FetchError> {
+        self.get_sparing(source, validators, &|_| None).await
+    }
+
+    async fn get_sparing(
+        &self,
+        source: &FeedSource,
+        validators: &Validators,
+        spared: &Spared<'_>,
+    ) -> Result<Fetched, FetchError> {
         if source.is_file() {
             return file::get(&source.url, validators, self.max_body).await;
         }
-        self.http.get(source, validators).await
+        self.http.get_sparing(source, validators, spared).await
     }
 }

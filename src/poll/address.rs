@@ -1,6 +1,7 @@
 //! The addresses of a feed: which of them may be asked, and where permanent redirects lead.
 
 use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use url::Url;
@@ -23,27 +24,44 @@ pub(super) fn of(source: &FeedSource, state: &FeedState) -> Vec<Url> {
     addresses
 }
 
-/// Hosts that want to be left alone, and until when.
-#[derive(Debug, Default)]
-pub(super) struct Holds(HashMap<String, Timestamp>);
+/// Hosts that want to be left alone, and until when. Copies are one: all who ask know what one of them was told.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Holds(Arc<Mutex<HashMap<String, Timestamp>>>);
 
 impl Holds {
     /// Takes over what is known of a feed.
-    pub(super) fn learn(&mut self, state: &FeedState, now: Timestamp) {
+    pub(super) fn learn(&self, state: &FeedState, now: Timestamp) {
+        let mut hosts = self.hosts();
         for Held { host, until } in state.held.values() {
             let until = Timestamp::from_millis(*until);
-            let known = self.0.entry(host.clone()).or_insert(until);
+            let known = hosts.entry(host.clone()).or_insert(until);
             *known =
                 if is_possible(*known, now) && is_possible(until, now) { until.max(*known) } else { until.min(*known) };
         }
+    }
+
+    /// Takes over what an address that brought nothing said.
+    pub(super) fn note(&self, address: &Url, error: &FeedError, now: Timestamp) {
+        let mut told = FeedState::default();
+        note_failure(&mut told, address, error, now);
+        self.learn(&told, now);
+    }
+
+    /// Until when nobody may ask the host of an address.
+    pub(super) fn until(&self, address: &Url, now: Timestamp) -> Option<Timestamp> {
+        let until = self.hosts().get(&fetch::host(address)).copied();
+        until.filter(|until| *until > now && is_possible(*until, now))
+    }
+
+    fn hosts(&self) -> MutexGuard<'_, HashMap<String, Timestamp>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Until when an address may not be asked, and why.
     fn closed(&self, address: &Url, state: &FeedState, now: Timestamp) -> Option<Wake> {
         let own = state.held.get(address.as_str()).map(|held| Timestamp::from_millis(held.until));
         let own = own.filter(|until| is_possible(*until, now));
-        let held = own.max(self.0.get(&fetch::host(address)).copied().filter(|until| is_possible(*until, now)));
-        let held = held.map(|at| Wake { at, why: Why::Held });
+        let held = own.max(self.until(address, now)).map(|at| Wake { at, why: Why::Held });
         let gone = state.gone.get(address.as_str()).map(|asked| Timestamp::from_millis(*asked));
         // Likewise: it would be left alone for years.
         let gone =
@@ -249,7 +267,7 @@ mod tests {
         let (own, mirror) = (url("http://a.example/f"), url("http://b.example/f"));
         let mut other = FeedState::default();
         other.held.insert("http://a.example/g".to_owned(), Held { host: "a.example".to_owned(), until: 2_000_000 });
-        let mut holds = Holds::default();
+        let holds = Holds::default();
         holds.learn(&other, now);
         let state = FeedState::default();
         let open = |addresses: &[&Url]| holds.open(addresses.iter().map(|u| (*u).clone()).collect(), &state, now);
@@ -264,7 +282,7 @@ mod tests {
         let years = 7 * 365 * 86_400_000;
         other.held.insert("http://a.example/g".to_owned(), Held { host: "a.example".to_owned(), until: years });
         gone.gone.insert(mirror.to_string(), years);
-        let mut holds = Holds::default();
+        let holds = Holds::default();
         holds.learn(&other, now);
         assert!(holds.open(vec![own.clone()], &state, now).is_ok() && holds.open(vec![mirror], &gone, now).is_ok());
         other.held.insert("http://a.example/g".to_owned(), Held { host: "a.example".to_owned(), until: 2_000_000 });

@@ -8,6 +8,7 @@ use sha2::{Digest, Sha256};
 use tokio::sync::Semaphore;
 use url::Url;
 
+use super::address::Holds;
 use super::backlog::{Backlog, Place};
 use super::job::Job;
 use crate::archive::RawAnswer;
@@ -105,6 +106,8 @@ pub(super) struct Asker<F, C> {
     pub(super) backlog: Backlog,
     /// What is fetched waits there until it is read.
     pub(super) bodies: Backlog,
+    /// Hosts that want to be left alone.
+    pub(super) holds: Holds,
 }
 
 impl<F: Fetch, C: Clock> Asker<F, C> {
@@ -113,7 +116,11 @@ impl<F: Fetch, C: Clock> Asker<F, C> {
         for address in addresses {
             match self.one(&address).await {
                 Ok(answer) => return Asked { failed, answered: Some((address, answer)) },
-                Err(error) => failed.push((address, error)),
+                Err(error) => {
+                    // The next address, or another feed's redirect, may lead to the same host.
+                    self.holds.note(&address, &error, self.clock.now());
+                    failed.push((address, error));
+                }
             }
         }
         Asked { failed, answered: None }
@@ -124,7 +131,8 @@ impl<F: Fetch, C: Clock> Asker<F, C> {
         let Job { feed, state, options, .. } = &self.job;
         let is_known = !options.force && state.settings.as_ref().is_none_or(|then| *then == settings(feed));
         let validators = if is_known { state.validators_of(address.as_str()) } else { Validators::default() };
-        let fetched = self.fetch.get(&feed.source.at(address), &validators).await?;
+        let spared = |url: &Url| self.holds.until(url, self.clock.now()).filter(|_| !options.force);
+        let fetched = self.fetch.get_sparing(&feed.source.at(address), &validators, &spared).await?;
         let seen = self.clock.now();
         let mut body = match fetched {
             Fetched::NotModified { validators, freshness, moved } => {

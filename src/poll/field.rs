@@ -241,7 +241,8 @@ impl<F: Fetch + 'static, C: Clock + 'static> Field<F, C> {
             let host = queue_name(&addresses, job.id());
             let (fetch, clock, readers) = (self.fetch.clone(), self.clock.clone(), self.readers.clone());
             let (backlog, bodies) = (self.backlog.clone(), self.bodies.clone());
-            let asker = Asker { fetch, clock, job: job.clone(), readers, backlog, bodies };
+            let holds = self.holds.clone();
+            let asker = Asker { fetch, clock, job: job.clone(), readers, backlog, bodies, holds };
             let task = self.running.spawn(asker.ask(addresses));
             self.tasks.insert(task.id(), place);
             let now = Instant::now();
@@ -307,20 +308,19 @@ impl<F: Fetch + 'static, C: Clock + 'static> Field<F, C> {
         let stopped = |error| Asked { failed: vec![(job.feed.source.url.clone(), error)], answered: None };
         let mut asked = asked.unwrap_or_else(stopped);
         self.queue.done(&host);
-        self.learn(&asked, job.options.force);
+        if !job.options.force {
+            self.send_away(&asked);
+        }
         let document = asked.answered.as_mut().and_then(|(_, answer)| answer.place.take());
         self.ready.insert(place, Answered { job, asked, took: since.elapsed(), waited, began, place: document });
     }
 
-    fn learn(&mut self, asked: &Asked, force: bool) {
+    /// Feeds that wait for the turn of a host which wants to be left alone wait no longer.
+    fn send_away(&mut self, asked: &Asked) {
         let now = self.clock.now();
         let mut told = FeedState::default();
         for (address, error) in &asked.failed {
             address::note_failure(&mut told, address, error, now);
-        }
-        self.holds.learn(&told, now);
-        if force {
-            return;
         }
         for held in told.held.values() {
             for place in self.queue.hold(&held.host) {

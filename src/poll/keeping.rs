@@ -151,9 +151,11 @@ where
         Ok(Job { options, ..Job::new(Arc::clone(feed), super::state_of(feed, remembered, &self.states)) })
     }
 
-    /// What is stored of a feed.
-    pub(super) async fn state(&self, feed: &Feed) -> Result<FeedState, PollError> {
-        self.poller.feed_state(feed, &self.states).await.map_err(PollError::from)
+    /// What is stored of these feeds.
+    pub(super) async fn stored(&self, feeds: Vec<&Feed>) -> Result<Vec<FeedState>, PollError> {
+        let ids = feeds.iter().map(|feed| feed.source.id.clone()).collect();
+        let remembered = self.poller.index.feed_states(ids).await?;
+        Ok(feeds.iter().zip(remembered).map(|(feed, state)| super::state_of(feed, state, &self.states)).collect())
     }
 
     /// Stores what has come together: ledger lines about feeds, then the states of feeds, then, where `all` says so, what a

@@ -24,7 +24,7 @@ use self::address::Holds;
 use crate::archive::{Archive, ArchiveError, GROUP};
 use crate::clock::Clock;
 use crate::config::{Config, Feed};
-use crate::fetch::{self, Fetch};
+use crate::fetch::Fetch;
 use crate::index::{FeedState, Index, IndexError};
 use crate::maintain::state::StateFile;
 use crate::model::FeedId;
@@ -145,27 +145,16 @@ where
         Ok(reports)
     }
 
-    /// Which hosts want to be left alone, also those that told another feed so.
+    /// Which hosts want to be left alone, also those that told other feeds so: nobody knows where redirects will lead.
     async fn holds(&self, jobs: &[Job], desk: &Desk<F, I, A, C>) -> Result<Holds, PollError> {
-        let mut holds = Holds::default();
-        let now = self.clock.now();
-        for job in jobs {
-            holds.learn(&job.state, now);
-        }
+        let (holds, now) = (Holds::default(), self.clock.now());
+        jobs.iter().for_each(|job| holds.learn(&job.state, now));
         let polled: HashSet<&FeedId> = jobs.iter().map(Job::id).collect();
-        let hosts: HashSet<String> = jobs.iter().map(|job| fetch::host(&job.feed.source.url)).collect();
-        for feed in &self.config.feeds {
-            if !polled.contains(&feed.source.id) && hosts.contains(&fetch::host(&feed.source.url)) {
-                holds.learn(&desk.state(feed).await?, now);
-            }
+        let others = self.config.feeds.iter().filter(|feed| !polled.contains(&feed.source.id)).collect();
+        for state in desk.stored(others).await? {
+            holds.learn(&state, now);
         }
         Ok(holds)
-    }
-
-    /// What is remembered of a feed; a fresh index learns it from the archive.
-    async fn feed_state(&self, feed: &Feed, states: &StateFile) -> Result<FeedState, IndexError> {
-        let state = self.index.feed_state(&feed.source.id).await?;
-        Ok(state_of(feed, state, states))
     }
 
     /// When a feed is asked next, by what its job knows.
@@ -181,7 +170,7 @@ where
         let remembered = self.index.feed_states(ids).await?;
         let known = self.config.feeds.iter().zip(remembered);
         let states: Vec<FeedState> = known.map(|(feed, state)| state_of(feed, state, &file)).collect();
-        let mut holds = Holds::default();
+        let holds = Holds::default();
         for state in &states {
             holds.learn(state, now);
         }

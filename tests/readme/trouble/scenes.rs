@@ -214,8 +214,17 @@ pub fn useless() -> String {
     let said = all(&house.run(["poll"]).code(4).summary("14 failed"));
     // It keeps the other feeds of its host waiting, so it has a house of its own.
     let busy = House::new();
-    busy.config(&feeds(&busy, &["busy"])).serves_page("/busy", status(503, &[("Retry-After", "100")]));
-    said + &all(&busy.run(["poll"]).code(4))
+    let elsewhere = busy.server().replace("127.0.0.1", "localhost");
+    let config = format!(
+        "{SITE}fetch: {{ allow: ['{}', '{elsewhere}'], host_delay: 0s, min_interval: 0s }}\n{}  \
+         - {{ id: hop, name: hop, url: 'http://{elsewhere}/hop' }}\n",
+        busy.server(),
+        feeds(&busy, &["busy"]),
+    );
+    let there = format!("http://{}/there", busy.server());
+    busy.write("config.yaml", config.as_bytes()).serves_page("/busy", status(503, &[("Retry-After", "100")]));
+    busy.serves_page("/hop", status(302, &[("Location", &there)]));
+    said + &all(&busy.run(["poll", "busy"]).code(4)) + &all(&busy.run(["poll", "hop"]).code(4))
 }
 
 pub fn odd() -> (String, String) {
