@@ -45,7 +45,7 @@ fn a_check_says_what_the_guard_does_not_see_and_what_cannot_be_read() {
 }
 
 /// Passwords and keys, and what they become on the wire.
-const SECRETS: [&str; 9] = [
+const SECRETS: [&str; 10] = [
     "Pr0xyPassw0rd",
     "YW5uOlByMHh5UGFzc3cwcmQ=",
     "F33dPassw0rd",
@@ -55,6 +55,7 @@ const SECRETS: [&str; 9] = [
     "H3aderKey",
     "D3adPassw0rd",
     "Url3Key",
+    "P4thKey90",
 ];
 
 /// Every file of the house, its index aside, that holds one of the secrets, and did not when it was made.
@@ -134,6 +135,34 @@ fn secrets_go_over_the_wire_and_nowhere_else() {
     }
     assert_eq!(leaks(&house), Vec::<String>::new());
     assert_eq!(house.posts().len(), 3, "{said}");
+}
+
+#[test]
+fn a_key_in_the_path_of_an_address_is_in_no_link() {
+    let house = House::new();
+    house.config(
+        "feeds: [{ id: a, name: A, url: '{server}/${PATH_KEY}/a.xml' }, { id: b, name: B, url: '{server}/${PATH_KEY}/b.xml' }]\n\
+         topics: [{ id: all }]",
+    );
+    let there = format!("http://{}/P4thKey90/", house.server());
+    let permalink =
+        item("Three", "", "", DATE, "<p>third</p>").replace("<link></link>", &format!("<guid>{there}3</guid>"));
+    let a = rss(&(item("One", "one", "g1", DATE, "<p>first <a href=\"more\">more</a></p>")
+        + &item("Two", &format!("{there}2"), "g2", DATE, &format!("<p>second <img src=\"{there}2.png\"></p>"))
+        + &permalink));
+    let a = a.replace("<link>https://example.org/</link>", "<link>https://site.example.org/news/</link>");
+    let b = rss(&item("Four", "four", "g4", DATE, "<p>fourth</p>")).replace("<link>https://example.org/</link>", "");
+    house.serves("/P4thKey90/a.xml", a).serves("/P4thKey90/b.xml", b);
+    let run = Run::of(&house.command().env("PATH_KEY", "P4thKey90").arg("poll").output().expect("the program runs"));
+    run.summary("2 read (4 new posts)").success();
+    assert_eq!(leaks(&house), Vec::<String>::new());
+    let from = |title: &str| {
+        let post = house.posts().into_values().find(|post| post.contains(title)).expect("post");
+        post.lines().find_map(|line| line.strip_prefix("from: ")).expect("from").to_owned()
+    };
+    assert_eq!(from("One"), "https://site.example.org/news/one");
+    assert_eq!((from("Two"), from("Three")), ("\"\"".to_owned(), "\"\"".to_owned()));
+    assert_eq!(from("Four"), format!("http://{}/four", house.server()));
 }
 
 /// What the last request sent back of an answer: `If-None-Match` and `If-Modified-Since`, byte for byte.

@@ -276,10 +276,12 @@ fn access(keys: &mut Keys<'_>, folder: &Path) -> Access {
         keys.refuse("headers", "`username` makes the header `Authorization`; keep one of the two");
     }
     let mirrors = keys.list("mirrors", |text| values::feed_url(text, folder));
-    let mut addresses = keys.texts("url").into_iter().chain(keys.texts("mirrors"));
-    let secret_address = addresses.any(|(text, _)| values::holds_key(text));
+    let addresses: Vec<_> = keys.texts("url").into_iter().chain(keys.texts("mirrors")).collect();
+    let secret_address = addresses.iter().any(|(text, _)| values::holds_key(text));
+    let env = keys.notes.env;
+    let secrets = addresses.iter().flat_map(|(text, _)| values::keys_in(text, env)).collect();
     let route = keys.or("proxy", Route::Usual, values::route);
-    Access { headers, login, route, secret_address, mirrors }
+    Access { headers, login, route, secret_address, keys: secrets, mirrors }
 }
 
 /// `username` with `password_file` or `password`.

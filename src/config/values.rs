@@ -383,12 +383,21 @@ pub(super) fn fill(text: &str, env: &dyn Fn(&str) -> Option<String>) -> Result<S
 
 /// True for an address with a variable behind its host.
 pub(super) fn holds_key(address: &str) -> bool {
+    behind_host(&address.replace("$${", "")).contains("${")
+}
+
+/// The values of the variables behind an address's host.
+pub(super) fn keys_in(address: &str, env: &dyn Fn(&str) -> Option<String>) -> Vec<Secret> {
     let address = address.replace("$${", "");
-    let behind = address.split_once("://").map_or(address.as_str(), |(before, rest)| {
+    let names = behind_host(&address).split("${").skip(1).filter_map(|after| after.split_once('}'));
+    names.filter_map(|(name, _)| env(name)).map(Secret::new).collect()
+}
+
+fn behind_host(address: &str) -> &str {
+    address.split_once("://").map_or(address, |(before, rest)| {
         let host = rest.find(['/', '?', '#']).unwrap_or(rest.len());
         if before.contains("${") { before } else { rest.get(host..).unwrap_or_default() }
-    });
-    behind.contains("${")
+    })
 }
 
 fn is_variable(name: &str) -> bool {

@@ -60,6 +60,8 @@ pub struct Access {
     pub route: Route,
     /// The addresses hold what came from the environment, such as a key, and are shown to nobody.
     pub secret_address: bool,
+    /// What came from there, behind their hosts.
+    pub keys: Vec<Secret>,
     /// Other addresses of the feed, tried in this order where its own brings nothing.
     pub mirrors: Vec<Url>,
 }

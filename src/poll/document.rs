@@ -10,6 +10,7 @@ use url::Url;
 
 use super::address::Holds;
 use super::backlog::{Backlog, Place};
+use super::hidden::Keys;
 use super::job::Job;
 use crate::archive::RawAnswer;
 use crate::clock::Clock;
@@ -194,20 +195,30 @@ fn document(feed: &Feed, body: Body, seen: Timestamp, before: &Before) -> Result
     if before.body.as_ref() == Some(&sha256) {
         return Ok(None);
     }
-    let mut base = body.base;
+    let (mut base, keys) = (body.base, Keys::of(&feed.source.access));
     if feed.source.access.secret_address {
         // A link to nothing would lead there.
         base.set_query(None);
     }
-    let hints = Hints {
+    let is_in_path = keys.are_in_path(&base);
+    if is_in_path {
+        base.set_path("/");
+    }
+    let mut hints = Hints {
         content_type: body.content_type,
         encoding: feed.encoding.clone(),
         language: feed.source.language.clone(),
         max_entries: feed.max_entries,
         ..Hints::at(base.clone())
     };
-    let read = read::feed(&body.bytes, &hints)?;
-    let meta = normalize::meta(&read.meta, &base);
+    let mut read = read::feed(&body.bytes, &hints)?;
+    let mut meta = normalize::meta(&read.meta, &base);
+    keys.hide_in_meta(&mut meta);
+    // Relative addresses lead from the feed's site, since they may not from the feed.
+    if let Some(site) = meta.link.as_deref().filter(|_| is_in_path).and_then(|link| Url::parse(link).ok()) {
+        (base, hints.base) = (site.clone(), site);
+        read = read::feed(&body.bytes, &hints)?;
+    }
     let mut entries = Vec::with_capacity(read.entries.len());
     let mut sources = Vec::with_capacity(read.entries.len());
     let mut rejects = Vec::new();
@@ -216,24 +227,29 @@ fn document(feed: &Feed, body: Body, seen: Timestamp, before: &Before) -> Result
     let repairs = Some(repairs.join("; ")).filter(|said| !said.is_empty());
     let problems = problems(&feed.source.id, &read, feed.max_entries);
     for mut raw in read.entries {
-        let source = raw.source.take();
+        let mut source = raw.source.take();
+        source.iter_mut().for_each(|source| keys.hide(source));
         match normalize::entry(&feed.source, &feed.cuts, &base, raw, meta.language.as_deref(), seen) {
-            Ok(entry) => {
+            Ok(mut entry) => {
+                keys.hide_in(&mut entry);
                 entries.push(entry);
                 sources.push(source);
             }
             Err(reject) => rejects.push(reject),
         }
     }
+    let (mut headers, mut envelope) = (body.headers, read.envelope.unwrap_or_default());
+    headers.iter_mut().for_each(|(_, value)| keys.hide(value));
+    keys.hide(&mut envelope);
     let answer = RawAnswer {
         feed: feed.source.id.to_string(),
         url: feed.source.public_url().map(|_| base.to_string()),
         seen,
         status: body.status,
-        headers: body.headers,
+        headers,
         sha256,
         charset: Some(read.charset.to_owned()),
-        envelope: read.envelope.unwrap_or_default(),
+        envelope,
     };
     // How fast a feed is, and whether some of it was missed, is a matter of all its entries, whatever is kept of them.
     let dates = || entries.iter().filter(|entry| !entry.date_is_made).map(|entry| entry.date);

@@ -5,6 +5,7 @@ mod asking;
 mod backlog;
 mod document;
 mod field;
+mod hidden;
 mod job;
 mod keeping;
 mod queue;

@@ -290,6 +290,7 @@ fn all_keys() -> Config {
                         }),
                         route: Route::Direct,
                         secret_address: false,
+                        keys: vec![],
                         mirrors: vec![Url::parse("https://mirror.example.net/rss").unwrap()],
                     },
                 },
