@@ -360,6 +360,21 @@ async fn a_fast_feed_of_which_little_is_wanted_is_asked_as_often_as_it_needs() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_had_not_answered_at_the_end_is_spared_after_a_new_start() {
+    let mut town = Town::new();
+    town.serves("https://slow.example/", |second| match second {
+        0..60 => Answer::Silence,
+        _ => Answer::Page(window("slow", second, 3), None),
+    });
+    let day = Day::new(town, "feeds: [{ id: a, name: A, url: 'https://slow.example/', schedule: '@daily' }]");
+    day.run_until(10).await;
+    day.run_until(HOUR / 2).await;
+    let times = day.poller.fetch.times("https://slow.example/");
+    // The first time nobody waited for, so it is not in the log.
+    assert!(matches!(times[..], [900..=1200]), "{times:?}");
+}
+
+#[tokio::test(start_paused = true)]
 async fn whoever_is_asked_for_at_once_is_while_it_waits_for_its_turn() {
     let mut town = Town::new();
     let mut feeds = String::new();

@@ -203,6 +203,7 @@ where
                     self.give_back(*job, report.again).await?;
                     self.tell(&report);
                 }
+                Back::Stopped(job, began) => self.desk.note_stopped(&job, began),
                 Back::ClockSet(by) => {
                     let seconds = by / 1000;
                     tracing::warn!(

@@ -361,15 +361,16 @@ impl<F: Fetch + 'static, C: Clock + 'static> Field<F, C> {
         [wakes, young, self.timetable.wakes()].into_iter().flatten().min()
     }
 
-    /// Feeds that have not answered come again at the next start.
+    /// Feeds that have not answered were asked all the same.
     fn stop(&mut self) {
         self.timetable.clear();
         self.queue.clear();
         self.waiting.clear();
-        self.in_flight.clear();
         self.running.abort_all();
         self.tasks.clear();
         self.passed.clear();
+        let asked = std::mem::take(&mut self.in_flight).into_values();
+        self.passed.extend(asked.map(|flight| Back::Stopped(Box::new(flight.job), flight.began)));
     }
 }
 

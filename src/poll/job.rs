@@ -129,6 +129,8 @@ pub enum Back {
     Asked(Box<Answered>),
     /// It may not be asked yet.
     Skipped(Box<Job>, Box<FeedReport>),
+    /// It was asked at that time and had not answered when the field was told to stop.
+    Stopped(Box<Job>, Timestamp),
     /// The machine's clock was set by so many milliseconds; what waits was planned anew.
     ClockSet(i64),
 }
@@ -138,7 +140,7 @@ impl Back {
     pub fn is_light(&self) -> bool {
         match self {
             Self::Asked(answered) => answered.place.is_none(),
-            Self::Skipped(..) | Self::ClockSet(_) => true,
+            Self::Skipped(..) | Self::Stopped(..) | Self::ClockSet(_) => true,
         }
     }
 }

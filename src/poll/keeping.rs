@@ -235,6 +235,19 @@ where
         Ok(index.commit(Committed { records, topics, ledger, stale, complete }).await?)
     }
 
+    /// Notes that a feed was asked and nobody waited for its answer: a start spares it as after any other failure.
+    pub fn note_stopped(&mut self, job: &Job, began: Timestamp) {
+        let (id, mut state) = (job.id().clone(), job.state.clone());
+        state.polled = Some(began.millis());
+        state.error =
+            Some(format!("feed `{id}`: it had not answered when feedmill was stopped; it is asked again soon"));
+        state.failing.get_or_insert(began.millis());
+        state.failures = state.failures.saturating_add(1);
+        if !job.options.dry_run {
+            self.changed.insert(id, state);
+        }
+    }
+
     /// Compares what a feed brought with what is known, and notes what it says of itself.
     async fn take(&mut self, answered: Answered) -> Result<(Job, FeedReport, Option<Staged>), PollError> {
         let Answered { mut job, asked, took, waited, began, place } = answered;

@@ -132,6 +132,7 @@ where
                 match back {
                     Back::Asked(answered) => asked.push(*answered),
                     Back::Skipped(_, skipped) => done.push(*skipped),
+                    Back::Stopped(job, began) => desk.note_stopped(&job, began),
                     Back::ClockSet(_) => {}
                 }
             }
