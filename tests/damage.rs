@@ -261,9 +261,9 @@ fn damage_found_in_the_middle_of_a_poll_heals_in_the_same_run() {
         let db = sled(&store);
         if forgets_last {
             let meta = db.get("meta").expect("read").expect("meta");
-            let text = String::from_utf8_lossy(&meta).replace("\"ledger\":[[", "\"ledger\":[[\"0000-00.jsonl\",1],[");
-            let end = text.rfind(",[\"").expect("position");
-            db.insert("meta", format!("{}]}}", &text[..end]).as_bytes()).expect("written");
+            let mut meta: serde_json::Value = serde_json::from_slice(&meta).expect("JSON");
+            meta["ledger"] = serde_json::json!([{ "file": "0000-00.jsonl", "length": 1, "mark": null }]);
+            db.insert("meta", meta.to_string().as_bytes()).expect("written");
         } else {
             let tree = db.open_tree("records").expect("tree");
             let (key, value) = tree.iter().next().expect("row").expect("record");

@@ -56,7 +56,7 @@ fn in_the_way(house: &House) -> PathBuf {
     let raw = house.path("data/archive/_raw");
     std::fs::create_dir_all(&raw).expect("folder");
     std::fs::rename(&raw, house.path("raw")).expect("aside");
-    std::fs::write(&raw, b"in the way").expect("written");
+    house.write("data/archive/_raw", b"in the way");
     raw
 }
 
@@ -71,7 +71,7 @@ struct Talk(BufReader<UnixStream>);
 impl Talk {
     fn ask(house: &House, command: &str) -> Self {
         let stream = UnixStream::connect(house.path("data/feedmill.sock")).expect("a daemon");
-        stream.set_read_timeout(Some(Duration::from_secs(60))).expect("patience");
+        stream.set_read_timeout(Some(Duration::from_mins(1))).expect("patience");
         let mut talk = Self(BufReader::new(stream));
         assert!(talk.line().contains("hello"));
         writeln!(talk.0.get_mut(), "{command}").expect("asked");
