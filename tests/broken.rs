@@ -130,3 +130,21 @@ fn old_formats_and_other_ways_of_writing_are_read() {
         assert!(text.contains("from: https://example.org/1\n") && text.contains("<p>x</p>"), "{text}");
     }
 }
+
+/// A post whose link is as long as no link is, kept by a former version: the body's addresses do not get a copy each.
+#[test]
+fn a_long_link_of_a_kept_post_does_not_grow_into_its_addresses() {
+    let house = House::new();
+    let body = "<p>x</p>".to_owned() + &"<img src=\"x\"/>".repeat(50);
+    house.config(ONE).serves("/a.xml", rss(&item("One", "https://example.org/1", "g1", DATE, &body)));
+    house.run(["poll"]).success();
+    let (path, text) = house.posts().into_iter().next().expect("a post");
+    let long = format!("https://example.org/{}/1", "a".repeat(100_000));
+    house.write(&format!("data/archive/{path}"), text.replace("https://example.org/1", &long).as_bytes());
+    for cached in ["data/index", "data/public"] {
+        std::fs::remove_dir_all(house.path(cached)).expect("removed");
+    }
+    house.run(["publish"]).success();
+    let atom = house.read("data/public/all/atom.xml");
+    assert!(atom.matches("img src").count() == 50 && atom.len() < 500_000, "{}", atom.len());
+}

@@ -16,6 +16,7 @@ use super::nest::nested;
 use super::plain::plain;
 pub use super::rewrite::{Cut, Cuts};
 use super::rewrite::{absolute, unframed};
+use super::room::Room;
 use super::soup::{Token, Tokens, folded};
 use super::text::{escape, legal};
 use super::{allow, published, scan};
@@ -52,7 +53,7 @@ fn sanitised(html: &str, base: Option<&Url>) -> String {
 
 /// What ammonia lets through; `None` when it panics.
 fn filtered(html: &str, base: Option<&Url>) -> Option<String> {
-    let base = base.cloned();
+    let room = Room::of(html, base);
     let mut builder = Builder::empty();
     let attributes = allow::ELEMENTS.iter().map(|element| {
         let names: HashSet<&str> = allow::attribute_names(element).collect();
@@ -68,7 +69,8 @@ fn filtered(html: &str, base: Option<&Url>) -> Option<String> {
         .link_rel(None)
         .attribute_filter(move |element, name, value| {
             let element = allow::element(element.as_bytes())?;
-            allow::attribute(element, name)?.keep(value, base.as_ref())
+            let rule = allow::attribute(element, name)?;
+            room.made(value.len(), |base| rule.keep(value, base))
         });
     catch_unwind(AssertUnwindSafe(|| builder.clean(html).to_string())).ok()
 }

@@ -6,6 +6,7 @@ mod nest;
 mod plain;
 mod published;
 mod rewrite;
+mod room;
 mod scan;
 mod soup;
 mod text;
@@ -22,6 +23,9 @@ pub use text::legal;
 
 /// Claims before 1990 are mistakes: no feed format existed.
 const EARLIEST_CLAIM: Timestamp = Timestamp::from_millis_const(631_152_000_000);
+
+/// The longest address that is one (bytes); browsers and servers take none as long.
+const LONGEST_ADDRESS: usize = 8 << 10;
 
 /// An entry that was left out, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -118,7 +122,7 @@ fn web_address(text: &str, base: &Url) -> Option<Url> {
 }
 
 fn is_web(url: &Url) -> bool {
-    matches!(url.scheme(), "http" | "https") && url.host().is_some()
+    matches!(url.scheme(), "http" | "https") && url.host().is_some() && url.as_str().len() <= LONGEST_ADDRESS
 }
 
 /// The full text, or the teaser where there is no full text.
@@ -248,6 +252,23 @@ mod tests {
         assert_eq!(link("/a b").map(String::from).as_deref(), Some("https://example.org/a%20b"));
         assert_eq!(link("javascript:alert(1)"), None);
         assert_eq!(link("  "), None);
+    }
+
+    #[test]
+    fn an_address_that_is_longer_than_any_is_none() {
+        let links =
+            |tail: usize| ["/", "/?", "https://", "https://u:"].map(|start| start.to_owned() + &"a".repeat(tail));
+        for (length, are_some) in [(8_000, true), (9_000, false), (1 << 20, false)] {
+            for href in links(length).into_iter().take(if are_some { 2 } else { 4 }) {
+                let enclosures = vec![Enclosure { url: href.clone(), media_type: None, length: None }];
+                let links = vec![RawLink { href, rel: None }];
+                let raw = RawEntry { guid: Some("x".into()), links, enclosures, ..RawEntry::default() };
+                let entry = normal(raw).expect("entry");
+                assert_eq!((entry.link.is_some(), entry.enclosures.len()), (are_some, usize::from(are_some)));
+            }
+        }
+        let guid = Some(format!("https://example.org/{}", "a".repeat(9_000)));
+        assert_eq!(normal(RawEntry { guid, ..RawEntry::default() }).expect("entry").link, None);
     }
 
     #[test]

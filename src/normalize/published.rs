@@ -12,7 +12,7 @@ use std::borrow::Cow;
 
 use url::Url;
 
-use super::{allow, html, text};
+use super::{allow, html, room, text};
 use crate::model::{Enclosure, Post};
 use picture::{Picture, absolute, is_absolute, make_real};
 use player::Player;
@@ -21,10 +21,11 @@ use widget::{is_share_link, is_tracker, is_widget, is_widget_frame};
 
 /// The body, changed for readers. Takes HTML that the scan proved.
 pub(super) fn readable<'a>(html: &'a str, base: Option<&Url>) -> Cow<'a, str> {
-    let base = base.filter(|base| matches!(base.scheme(), "http" | "https"));
+    let base = room::usable(base).filter(|base| matches!(base.scheme(), "http" | "https"));
     let mut pass = Pass {
         html,
         base,
+        room: room::room(html.len()),
         has_widgets: !widget::has_none(html),
         out: String::new(),
         copied: 0,
@@ -40,7 +41,9 @@ pub(super) fn readable<'a>(html: &'a str, base: Option<&Url>) -> Cow<'a, str> {
 
 struct Pass<'a, 'b> {
     html: &'a str,
+    /// As long as there is room for what it adds.
     base: Option<&'b Url>,
+    room: usize,
     /// Some class may be that of a widget.
     has_widgets: bool,
     out: String,
@@ -232,12 +235,21 @@ impl<'a> Pass<'a, '_> {
         false
     }
 
-    /// Writes a tag anew if it was changed.
+    /// Writes a tag anew if it was changed, and if there is room for what it is longer now.
     fn put_tag(&mut self, tag: &StartTag, from: usize, to: usize) {
-        if tag.is_changed {
-            self.out.push_str(&self.html[self.copied..from]);
-            tag.write_to(&mut self.out);
-            self.copied = to;
+        if !tag.is_changed {
+            return;
+        }
+        self.out.push_str(&self.html[self.copied..from]);
+        self.copied = from;
+        let at = self.out.len();
+        tag.write_to(&mut self.out);
+        let more = (self.out.len() - at).saturating_sub(to - from);
+        if let Some(left) = self.room.checked_sub(more) {
+            (self.room, self.copied) = (left, to);
+        } else {
+            self.out.truncate(at);
+            self.base = None;
         }
     }
 

@@ -10,6 +10,7 @@ use regex::Regex;
 use url::Url;
 
 use super::nest::nested;
+use super::room::Room;
 use super::{allow, soup, text};
 
 /// What the operator wants cut out of every body of a feed.
@@ -129,8 +130,9 @@ pub(super) fn unframed<'a>(html: &'a str, base: Option<&Url>) -> Cow<'a, str> {
     if !framed {
         return Cow::Borrowed(html);
     }
+    let room = Room::of(html, base);
     let handlers = ElementContentHandlers::default().element(|element: &mut Element| {
-        let link = link_to_content(element, base).unwrap_or_default();
+        let link = link_to_content(element, &room).unwrap_or_default();
         element.before(&link, ContentType::Html);
         if element.tag_name() == "object" {
             element.remove_and_keep_content();
@@ -145,10 +147,11 @@ pub(super) fn unframed<'a>(html: &'a str, base: Option<&Url>) -> Cow<'a, str> {
     }
 }
 
-fn link_to_content(element: &Element, base: Option<&Url>) -> Option<String> {
+fn link_to_content(element: &Element, room: &Room) -> Option<String> {
     let address = ["src", "data-src", "data-lazy-src", "data"].iter().find_map(|name| {
         let value = element.get_attribute(name)?;
-        allow::address(&text::value(&value), base, false)
+        let value = text::value(&value);
+        room.made(value.len(), |base| allow::address(&value, base, false))
     })?;
     let address = text::escape(&address);
     // between blanks, so that it does not stick to a word
@@ -181,15 +184,18 @@ pub(super) fn absolute<'a>(html: &'a str, base: &Url) -> Cow<'a, str> {
     else {
         return Cow::Borrowed(html);
     };
+    let room = Room::of(html, Some(base));
     let handlers = ElementContentHandlers::default().element(|element: &mut Element| {
         for name in ["href", "src", "srcset", "poster", "cite", "data-src", "data-srcset"] {
             let Some(value) = element.get_attribute(name) else { continue };
             let value = text::value(&value).into_owned();
-            let made = if name.ends_with("srcset") {
-                allow::sources(&value, Some(base))
-            } else {
-                allow::address(&value, Some(base), name == "href")
-            };
+            let made = room.made(value.len(), |base| {
+                if name.ends_with("srcset") {
+                    allow::sources(&value, base)
+                } else {
+                    allow::address(&value, base, name == "href")
+                }
+            });
             if let Some(made) = made.filter(|made| *made != value) {
                 element.set_attribute(name, &text::escape(&made).replace('{', allow::BRACE))?;
             }

@@ -11,7 +11,7 @@ use super::{RawDate, RawEntry, RawLink, RawOrigin, RawText, chars, person};
 use crate::model::Enclosure;
 
 /// The longest base that is believed (bytes): each address below it gets a copy.
-const LONGEST_BASE: usize = 2_048;
+pub const LONGEST_BASE: usize = 1_024;
 
 /// Where an element stands.
 #[derive(Clone, Copy, Debug)]
@@ -33,6 +33,23 @@ impl Place<'_> {
 pub(super) fn base(attribute: Option<&str>, outer: &Url) -> Option<Url> {
     let written = chars::value(attribute.filter(|base| base.len() <= LONGEST_BASE)?);
     outer.join(&written).ok().filter(|url| url.as_str().len() <= LONGEST_BASE && !url.cannot_be_a_base())
+}
+
+/// The address of a document as the base of what is in it; only a redirect leads to one so long that it is cut.
+pub(super) fn document_base(address: &Url) -> Url {
+    let mut base = address.clone();
+    if base.as_str().len() > LONGEST_BASE {
+        base.set_query(None);
+        base.set_fragment(None);
+    }
+    if base.as_str().len() > LONGEST_BASE {
+        return base.join("/").map_or(base, |mut server| {
+            // Which fails only where there is no server.
+            let _ = server.set_username("").and_then(|()| server.set_password(None));
+            server
+        });
+    }
+    base
 }
 
 /// Joins the addresses of links with the base of their entry.

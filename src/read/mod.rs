@@ -30,6 +30,7 @@ mod texts;
 pub use damage::Damage;
 pub use decode::is_encoding;
 pub use envelope::Envelope;
+pub use facts::LONGEST_BASE;
 pub use parse::is_reading;
 
 use url::Url;
@@ -267,6 +268,7 @@ pub fn feed(body: &[u8], hints: &Hints) -> Result<ReadFeed, ReadError> {
     if text.trim().is_empty() {
         return Err(ReadError::Empty);
     }
+    let hints = &Hints { base: facts::document_base(&hints.base), ..hints.clone() };
     let mut feed = if json::is_json(text) { from_json(text, hints)? } else { from_other(text, hints)? };
     feed.charset = decoded.charset;
     date_entries(&mut feed, hints);

@@ -5,6 +5,7 @@ use std::fmt::Write as _;
 use url::Url;
 
 use super::BRACE;
+use crate::normalize::room::room;
 use crate::normalize::text;
 
 fn starts_with_scheme(value: &str, mail: bool) -> bool {
@@ -127,6 +128,7 @@ pub fn sources_resolved(value: &str, base: &Url) -> Option<String> {
 
 fn sources_by(value: &str, address: impl Fn(&str) -> Option<String>) -> Option<String> {
     let mut out = String::new();
+    let most = value.len() + room(value.len());
     for (candidate, size) in candidates(value) {
         let Some(kept) = address(candidate) else {
             continue;
@@ -134,6 +136,9 @@ fn sources_by(value: &str, address: impl Fn(&str) -> Option<String>) -> Option<S
         let kept = bare(&kept);
         if kept.starts_with(',') || kept.ends_with(',') {
             continue;
+        }
+        if out.len() + kept.len() > most {
+            break;
         }
         if !out.is_empty() {
             out.push_str(", ");

@@ -3,7 +3,7 @@ use proptest::prelude::*;
 use url::Url;
 
 use crate::model::{Enclosure, EntryKey, Post, Timestamp};
-use crate::normalize::html::{Cuts, body, for_readers, is_clean, published};
+use crate::normalize::html::{Cuts, based, body, for_readers, is_clean, published};
 
 fn base() -> Option<Url> {
     Url::parse("https://example.org/2021/07/story.html").ok()
@@ -378,4 +378,50 @@ fn hostile_bodies_cost_little() {
         assert!(is_clean(&made));
         assert!(made.len() <= hostile.len() * 20);
     }
+}
+
+/// Each relative address gets a copy of the base: a link of a megabyte would make gigabytes of a small body.
+#[test]
+fn addresses_add_little_to_a_body() {
+    let bases = [20, 2_000, 8_000, 1 << 20].map(|length| format!("https://example.org/{}/", "b".repeat(length)));
+    for part in [
+        "<img src=\"x\"/>",
+        "<img src=x onerror=1>",
+        "<a href=\"y\">z</a>",
+        "<img data-src=\"x.png\"/>",
+        "<q cite=\"x\">y</q>",
+        "<video poster=\"x\"><source src=\"y\"></video>",
+        "<iframe src=\"x\"></iframe>",
+        "<picture><source srcset=\"a 1x, b 2x\"><img src=\"c\"></picture>",
+    ] {
+        for (times, base) in [3, 200].into_iter().flat_map(|times| bases.iter().map(move |base| (times, base))) {
+            let received = part.repeat(times);
+            let most = received.len() * 40 + (64 << 10);
+            let base = Url::parse(base).ok();
+            let kept = body(&received, base.as_ref(), &Cuts::none());
+            assert!(kept.len() < most, "{part}: {} of {}", kept.len(), received.len());
+            let own = based(received.clone(), base.as_ref().unwrap(), None);
+            assert!(own.len() < most, "{part}: {} of {}", own.len(), received.len());
+            for post in [kept, received.clone()] {
+                let shown = published(&post, base.as_ref());
+                assert!(shown.len() < most, "{part}: {} of {}", shown.len(), received.len());
+                assert!(is_clean(&shown));
+            }
+        }
+    }
+    // One `srcset` is bounded by itself.
+    let received = format!("<img srcset=\"{}\"/>", "a 1x,".repeat(2_000));
+    let base = Url::parse(&format!("https://example.org/{}/", "b".repeat(1_900))).ok();
+    assert!(published(&received, base.as_ref()).len() < received.len() * 20);
+}
+
+/// A gallery in a folder whose name is long because it is Chinese loses nothing.
+#[test]
+fn many_relative_addresses_are_all_absolute() {
+    let folder = format!("https://example.org/{}/", "%E4%B8%AD".repeat(25));
+    let picture = |n: usize| format!("<img src=\"{n:03}.jpg\">");
+    let received: String = (0..700).map(picture).collect();
+    let base = Url::parse(&format!("{folder}1.html?{}", "q".repeat(5_000))).ok();
+    let shown = published(&received, base.as_ref());
+    assert_eq!(shown.matches(&folder).count(), 700);
 }

@@ -43,6 +43,25 @@ fn a_tag_crowded_with_attributes_is_not_shown_to_the_parser() {
     }
 }
 
+/// A redirect may lead to an address of any length, and each relative one would get a copy of it.
+#[test]
+fn a_document_at_a_long_address_has_a_short_base() {
+    let item = "<item><title>x</title><link>/a?b</link></item><item><title>y</title><link>c</link></item>";
+    for (address, links) in [
+        ("https://a.b/d/e?".to_owned() + &"q".repeat(1 << 16), ["https://a.b/a?b", "https://a.b/d/c"]),
+        ("https://u:p@a.b/d/".to_owned() + &"e/".repeat(1 << 16), ["https://a.b/a?b", "https://a.b/c"]),
+    ] {
+        let hints = Hints::at(Url::parse(&address).expect("url"));
+        let xml = feed(rss(item).as_bytes(), &hints).expect("feed");
+        let json = "{\"items\":[{\"id\":\"1\",\"url\":\"/a?b\"},{\"id\":\"2\",\"url\":\"c\"}]}";
+        let json = feed(json.as_bytes(), &hints).expect("feed");
+        for found in [xml, json] {
+            let found: Vec<&str> = found.entries.iter().map(|entry| entry.links[0].href.as_str()).collect();
+            assert_eq!(found, links);
+        }
+    }
+}
+
 /// What is broken outside of entries costs none of them, then or when it is read again.
 #[test]
 fn a_broken_envelope_reads_a_fragment_alone() {
