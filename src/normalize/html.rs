@@ -385,6 +385,9 @@ mod tests {
             ("\u{a0}<x>", 20_000),
             ("<!--", 20_000),
             ("<title>", 20_000),
+            ("<p a=\">\" ", 20_000),
+            ("<p a='>' \"", 20_000),
+            ("<p\n=\">\"='>'/", 10_000),
         ] {
             let out = clean(&hostile.repeat(times));
             assert!(is_clean(&out), "{hostile}");

@@ -5,6 +5,7 @@
 //! turns whatever comes into well-nested markup of bounded depth, near to what a browser would build.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use memchr::{memchr_iter, memchr2};
 
@@ -55,11 +56,13 @@ pub(super) struct Tokens<'a> {
     raw: Option<&'a str>,
     /// Names of such elements that are not closed any more, so that nobody looks for their end again.
     unclosed: Vec<&'a str>,
+    /// Places between the attributes of tags that do not end; a tag that comes to one of them does not end either.
+    endless: HashSet<usize>,
 }
 
 impl<'a> Tokens<'a> {
     pub fn new(html: &'a str) -> Tokens<'a> {
-        Tokens { html, at: 0, raw: None, unclosed: Vec::new() }
+        Tokens { html, at: 0, raw: None, unclosed: Vec::new(), endless: HashSet::new() }
     }
 
     fn take(&mut self, length: usize) -> &'a str {
@@ -96,7 +99,8 @@ impl<'a> Tokens<'a> {
         let name_to = name_from + rest[name_from..].bytes().position(ends_name).unwrap_or(rest.len() - name_from);
         // a tag that does not end, because of an unclosed quote, ends at its first `>`: the rest of
         // the text is more likely an article than a value
-        let end = tag_end(rest.as_bytes(), name_to).or_else(|| rest[name_to..].find('>').map(|p| p + name_to));
+        let end = tag_end(self.html.as_bytes(), self.at + name_to, &mut self.endless).map(|end| end - self.at);
+        let end = end.or_else(|| rest[name_to..].find('>').map(|p| p + name_to));
         let Some(end) = end else {
             return Token::Hidden(self.take(rest.len()));
         };
@@ -167,27 +171,36 @@ fn hidden_length(rest: &str) -> usize {
     ends_at.find(|at| ends(*at)).map_or(rest.len(), |at| at + 1)
 }
 
-/// Where the `>` of a tag is, by the rules of the HTML standard.
-fn tag_end(bytes: &[u8], from: usize) -> Option<usize> {
+/// Where the `>` of a tag is, by the rules of the HTML standard. Without one the rest of the text is gone through only
+/// once, however many tags begin in it: all of them come to places where one of the first few has been.
+fn tag_end(bytes: &[u8], from: usize, endless: &mut HashSet<usize>) -> Option<usize> {
+    /// So far apart are the places that are remembered: hardly any tag is as long.
+    const APART: usize = 64;
+    let mut passed = Vec::new();
+    let mut next = from + APART;
     let mut at = from;
     loop {
         at = skip(bytes, at, |b| b.is_ascii_whitespace() || b == b'/');
-        if *bytes.get(at)? == b'>' {
-            return Some(at);
+        match bytes.get(at) {
+            Some(b'>') => return Some(at),
+            Some(_) if !endless.contains(&at) => {}
+            _ => break,
         }
-        let value = match attribute_name(bytes, at) {
-            (_, Some(value)) => value,
-            (end, None) => {
-                at = end;
-                continue;
-            }
-        };
-        at = match *bytes.get(value)? {
-            quote @ (b'"' | b'\'') => skip(bytes, value + 1, |b| b != quote) + 1,
-            b'>' => value,
-            _ => skip(bytes, value, |b| !b.is_ascii_whitespace() && b != b'>'),
+        if at >= next {
+            passed.push(at);
+            next = at + APART;
+        }
+        at = match attribute_name(bytes, at) {
+            (end, None) => end,
+            (_, Some(value)) => match bytes.get(value) {
+                Some(quote @ (b'"' | b'\'')) => skip(bytes, value + 1, |b| b != *quote) + 1,
+                Some(b'>') => value,
+                _ => skip(bytes, value, |b| !b.is_ascii_whitespace() && b != b'>'),
+            },
         };
     }
+    endless.extend(passed);
+    None
 }
 
 /// Where the name that begins here ends, and where its value begins if it has one.
@@ -334,6 +347,8 @@ const VOID: &[&str] =
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     fn cut(html: &str) -> Vec<String> {
@@ -382,6 +397,23 @@ mod tests {
             ("a<!-- b", vec!["text a", "hidden <!-- b"]),
         ] {
             assert_eq!(cut(html), tokens, "{html}");
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_remembered_of_tags_without_end_changes_nothing(
+            html in r#"(</?(p|b|x)[ /]?|[>"'= /\na]|=">"|='>'| a=| {60}|a{70}|<i>){0,60}"#
+        ) {
+            let mut tokens = Tokens::new(&html);
+            loop {
+                let mut fresh = Tokens { html: &html, at: tokens.at, raw: tokens.raw, unclosed: Vec::new(), endless: HashSet::new() };
+                let (token, again) = (tokens.next(), fresh.next());
+                prop_assert_eq!(token.map(|t| t.whole().len()), again.map(|t| t.whole().len()), "{}", html);
+                if token.is_none() {
+                    break;
+                }
+            }
         }
     }
 
