@@ -131,6 +131,32 @@ fn old_formats_and_other_ways_of_writing_are_read() {
     }
 }
 
+/// Two hundred kilobytes of each, in a hundred entries, were twenty megabytes of posts and sixty of what is published.
+#[test]
+fn what_a_feed_says_at_length_is_not_written_at_length_into_each_entry() {
+    let house = House::new();
+    let long = "A".repeat(200_000);
+    let entry = |n: usize| {
+        format!(
+            "<entry><id>urn:e:{n}</id><title>t{n}</title><updated>2021-07-28T11:01:00Z</updated><content>x</content></entry>"
+        )
+    };
+    let document = format!(
+        "<feed xmlns='http://www.w3.org/2005/Atom'><title>{long}</title><id>urn:x:{long}</id><icon>https://a.b/{long}</icon>\
+         <link href='https://a.b/{long}'/><rights>{long}</rights><author><name>{long}</name></author>\
+         <updated>2021-07-28T11:01:00Z</updated>{}</feed>",
+        (0..100).map(entry).collect::<String>()
+    );
+    house.config(ONE).serves("/a.xml", &document);
+    house.run(["poll"]).summary("1 read (100 new posts)").success();
+    let size = |folder: &str| {
+        let files = crate::house::files(&house.path(folder));
+        files.iter().map(|file| std::fs::metadata(file).expect("file").len()).sum::<u64>()
+    };
+    assert!(size("data/archive/_posts") < 1_000_000, "{}", size("data/archive/_posts"));
+    assert!(size("data/public") < 4_000_000, "{}", size("data/public"));
+}
+
 /// A post whose link is as long as no link is, kept by a former version: the body's addresses do not get a copy each.
 #[test]
 fn a_long_link_of_a_kept_post_does_not_grow_into_its_addresses() {

@@ -15,7 +15,7 @@ mod title;
 use url::Url;
 
 use crate::model::{Enclosure, Entry, FeedMeta, FeedSource, Timestamp};
-use crate::read::{RawEntry, RawLink, RawMeta, RawText};
+use crate::read::{RawEntry, RawLink, RawMeta, RawText, short};
 use html::Cuts;
 
 pub use plain::plain;
@@ -26,6 +26,16 @@ const EARLIEST_CLAIM: Timestamp = Timestamp::from_millis_const(631_152_000_000);
 
 /// The longest address that is one (bytes); browsers and servers take none as long.
 const LONGEST_ADDRESS: usize = 8 << 10;
+
+/// Bytes of a title or of rights, of all names or all tags of an entry, of one tag, of a date, and of a media type: what
+/// is longer is none of anybody, and is cut where half of it still says something.
+const TITLE: usize = 8 << 10;
+const LIST: usize = 64 << 10;
+const TAG: usize = 2 << 10;
+const DATE: usize = 1 << 10;
+const MEDIA_TYPE: usize = 255;
+/// Bytes of each thing that a feed says of itself: all of them go into every entry that is published.
+const OF_FEED: usize = 2 << 10;
 
 /// An entry that was left out, and why.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -66,6 +76,7 @@ pub fn entry(
     }
     let title_is_made = own_title.is_none();
     let title = own_title.unwrap_or_else(|| made_title(&body, link.as_ref(), guid.as_deref(), source));
+    let title = short(title, TITLE);
     // Atom feeds that only ever set `updated` mean it as the date.
     let claimed = raw.published.or(raw.updated);
     let usable = claimed.filter(|claim| (EARLIEST_CLAIM..=now).contains(claim));
@@ -76,31 +87,38 @@ pub fn entry(
         title,
         title_is_made,
         author: author(&raw.authors),
-        categories: distinct(raw.categories.iter().map(|c| title::of(&RawText::Markup(c.clone())))),
+        categories: categories(raw.categories),
         language: [raw.language.as_deref(), feed_language, source.language.as_deref()]
             .into_iter()
             .flatten()
             .find_map(language),
         date: usable.unwrap_or(now),
         claimed,
-        claimed_text: raw.raw_date.map(|text| text::legal(&text).trim().to_owned()).filter(|text| !text.is_empty()),
+        claimed_text: raw
+            .raw_date
+            .map(|text| text::legal(&text).trim().to_owned())
+            .filter(|text| !text.is_empty())
+            .map(|text| short(text, DATE)),
         date_is_made: usable.is_none(),
         updated: raw.updated.filter(|u| (EARLIEST_CLAIM..=now).contains(u)),
         enclosures: enclosures(raw.enclosures, base),
-        rights: raw.rights.as_ref().map(title::of).filter(|r| !r.is_empty()),
+        rights: raw.rights.as_ref().map(title::of).filter(|r| !r.is_empty()).map(|r| short(r, TITLE)),
         body,
     })
 }
 
 /// Turns what a feed says of itself into plain values.
 pub fn meta(raw: &RawMeta, base: &Url) -> FeedMeta {
-    let web = |address: &String| web_address(address, base).map(String::from);
+    // Half an id is another one, and half an address leads nowhere.
+    let whole = |text: &String| text.len() <= OF_FEED;
+    let web = |address: &String| web_address(address, base).map(String::from).filter(whole);
+    let said = |text: &RawText| Some(title::of(text)).filter(|text| !text.is_empty()).map(|text| short(text, OF_FEED));
     FeedMeta {
-        title: raw.title.as_ref().map(title::of).filter(|t| !t.is_empty()),
-        id: raw.id.as_ref().map(|id| text::legal(id).trim().to_owned()),
+        title: raw.title.as_ref().and_then(said),
+        id: raw.id.as_ref().map(|id| text::legal(id).trim().to_owned()).filter(whole),
         link: raw.link.as_ref().and_then(web),
         language: raw.language.as_deref().and_then(language),
-        rights: raw.rights.as_ref().map(title::of).filter(|r| !r.is_empty()),
+        rights: raw.rights.as_ref().and_then(said),
         icon: raw.icon.as_ref().and_then(web),
     }
 }
@@ -155,9 +173,21 @@ fn made_title(body: &str, link: Option<&Url>, guid: Option<&str>, source: &FeedS
 
 fn author(names: &[String]) -> Option<String> {
     let names = distinct(names.iter().map(|name| title::of(&RawText::Markup(name.clone()))));
-    (!names.is_empty()).then(|| names.join(", "))
+    (!names.is_empty()).then(|| short(names.join(", "), LIST))
 }
 
+fn categories(found: Vec<String>) -> Vec<String> {
+    let mut tags = distinct(found.into_iter().map(|tag| short(title::of(&RawText::Markup(tag)), TAG)));
+    let mut room = LIST;
+    tags.retain(|tag| {
+        let left = room.checked_sub(tag.len());
+        room = left.unwrap_or_default();
+        left.is_some()
+    });
+    tags
+}
+
+/// Each text once, as many of them as an element may be there in other formats.
 fn distinct(texts: impl Iterator<Item = String>) -> Vec<String> {
     let mut seen: Vec<String> = Vec::new();
     for text in texts {
@@ -196,7 +226,8 @@ fn enclosures(found: Vec<Enclosure>, base: &Url) -> Vec<Enclosure> {
         let Some(url) = web_address(&enclosure.url, base).map(String::from) else { continue };
         if kept.iter().all(|k| k.url != url) {
             let media_type = enclosure.media_type.map(|t| text::legal(&t).trim().to_owned());
-            kept.push(Enclosure { url, media_type: media_type.filter(|t| !t.is_empty()), ..enclosure });
+            let media_type = media_type.filter(|t| (1..=MEDIA_TYPE).contains(&t.len()));
+            kept.push(Enclosure { url, media_type, ..enclosure });
         }
     }
     kept
@@ -269,6 +300,67 @@ mod tests {
         }
         let guid = Some(format!("https://example.org/{}", "a".repeat(9_000)));
         assert_eq!(normal(RawEntry { guid, ..RawEntry::default() }).expect("entry").link, None);
+    }
+
+    #[test]
+    fn short_texts_are_cut_between_characters_where_they_are_longer_than_any() {
+        let long = |length: usize| "字".repeat(length);
+        let text = |length: usize| Some(RawText::Plain(long(length)));
+        let name = || vec![long(400); 2_000].into_iter().enumerate().map(|(n, name)| format!("{n}{name}"));
+        let raw = RawEntry {
+            title: text(1_000_000),
+            authors: name().collect(),
+            categories: name().collect(),
+            rights: text(1_000_000),
+            raw_date: Some(long(1_000_000)),
+            guid: Some("x".into()),
+            enclosures: vec![Enclosure { url: "https://a.b/".into(), media_type: Some(long(1_000_000)), length: None }],
+            ..RawEntry::default()
+        };
+        let entry = normal(raw).expect("entry");
+        assert!(entry.title.ends_with("字…") && (8_000..9_000).contains(&entry.title.len()), "{}", entry.title.len());
+        let author = entry.author.expect("author");
+        assert!(author.ends_with("字…") && (60_000..70_000).contains(&author.len()), "{}", author.len());
+        assert!(entry.rights.is_some_and(|rights| rights.len() < 9_000));
+        assert!(entry.claimed_text.is_some_and(|date| date.len() < 2_000));
+        assert!(entry.enclosures[0].media_type.as_ref().is_none_or(|kind| kind.len() < 2_000));
+        let tags: usize = entry.categories.iter().map(String::len).sum();
+        assert!((60_000..70_000).contains(&tags) && entry.categories[0].len() > 1_200, "{tags}");
+        // What is made of other texts is bounded as well.
+        let guid = Some("g".repeat(1_000_000));
+        assert!(normal(RawEntry { guid, ..RawEntry::default() }).expect("entry").title.len() < 9_000);
+        let marks = format!("a{}", "\u{301}".repeat(1_000_000));
+        let content = Some(RawText::Plain(marks));
+        assert!(normal(RawEntry { content, ..RawEntry::default() }).expect("entry").title.len() < 9_000);
+        // And what is long, but not longer than any, stays.
+        let raw = RawEntry { title: text(1_000), authors: vec![long(1_000)], ..RawEntry::default() };
+        let entry = normal(raw).expect("entry");
+        assert_eq!((entry.title, entry.author), (long(1_000), Some(long(1_000))));
+    }
+
+    /// All of it goes into every entry that is published.
+    #[test]
+    fn what_a_feed_says_of_itself_is_short() {
+        let raw = |length: usize| {
+            let (text, address) = ("字".repeat(length), format!("https://a.b/{}", "x".repeat(length)));
+            RawMeta {
+                title: Some(RawText::Plain(text.clone())),
+                rights: Some(RawText::Plain(text)),
+                id: Some(address.clone()),
+                link: Some(address.clone()),
+                icon: Some(address),
+                ..RawMeta::default()
+            }
+        };
+        let base = source().url;
+        let long = meta(&raw(100_000), &base);
+        let texts = [long.title, long.rights].map(|text| text.expect("text"));
+        assert!(texts.iter().all(|text| text.ends_with("字…") && (1_000..3_000).contains(&text.len())));
+        // Half an address leads nowhere, and half an id is another one.
+        assert_eq!((long.id, long.link, long.icon), (None, None, None));
+        let real = meta(&raw(300), &base);
+        assert_eq!(real.title.as_ref().map(String::len), Some(900));
+        assert!([real.rights, real.id, real.link, real.icon].iter().all(Option::is_some));
     }
 
     #[test]

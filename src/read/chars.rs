@@ -178,6 +178,16 @@ fn trimmed(text: String) -> String {
     }
 }
 
+/// The text, or as much of it as a short text has, with a sign that it was longer.
+pub fn short(mut text: String, most: usize) -> String {
+    if text.len() > most {
+        text.truncate(text.floor_char_boundary(most));
+        text.truncate(text.trim_end().len());
+        text.push('…');
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -27,6 +27,7 @@ mod tag;
 mod tags;
 mod texts;
 
+pub use chars::short;
 pub use damage::Damage;
 pub use decode::is_encoding;
 pub use envelope::Envelope;
@@ -41,6 +42,9 @@ use survey::{Reading, Survey};
 
 /// Bytes that a document may unpack to when a server packed it without saying so.
 const UNPACKED: usize = 64 << 20;
+
+/// Bytes of names that entries have from their feed, each of them a copy.
+const INHERITED: usize = 1 << 10;
 
 /// What is known about the bytes from outside.
 #[derive(Clone, Debug)]
@@ -412,8 +416,17 @@ fn joined(parsed: RawEntry, facts: RawEntry) -> RawEntry {
 
 /// RFC 4287 section 4.2.1: an entry without author has the feed's.
 fn inherit(entries: &mut [RawEntry], authors: &[String]) {
+    let mut names: Vec<String> = Vec::new();
+    let mut room = INHERITED;
+    for author in authors {
+        if !names.is_empty() && author.len() >= room {
+            break;
+        }
+        room = room.saturating_sub(author.len());
+        names.push(short(author.clone(), INHERITED));
+    }
     for entry in entries.iter_mut().filter(|entry| entry.authors.is_empty()) {
-        authors.clone_into(&mut entry.authors);
+        names.clone_into(&mut entry.authors);
     }
 }
 

@@ -43,6 +43,27 @@ fn a_tag_crowded_with_attributes_is_not_shown_to_the_parser() {
     }
 }
 
+/// Each entry without an author gets the feed's.
+#[test]
+fn names_of_the_feed_are_short_where_each_entry_gets_them() {
+    let entries = "<entry><title>x</title></entry>".repeat(3);
+    let names = |authors: &str| {
+        let text = format!("<feed xmlns='http://www.w3.org/2005/Atom'>{authors}{entries}</feed>");
+        read(&text).expect("feed").entries.swap_remove(2).authors
+    };
+    let author = |name: &str| format!("<author><name>{name}</name></author>");
+    assert_eq!(names(&(author("A") + &author("B"))), ["A", "B"]);
+    let long = names(&author(&"字".repeat(100_000)));
+    assert!(long.len() == 1 && long[0].ends_with('…') && (900..1_100).contains(&long[0].len()), "{}", long[0].len());
+    let many: String = (0..3_000).map(|n| author(&n.to_string())).collect();
+    assert!((100..600).contains(&names(&many).len()));
+    let json = format!(
+        "{{\"version\":\"https://jsonfeed.org/version/1.1\",\"title\":\"t\",\"authors\":[{{\"name\":\"{}\"}}],\"items\":[{{\"id\":\"1\"}}]}}",
+        "a".repeat(100_000)
+    );
+    assert!(read(&json).expect("feed").entries[0].authors[0].len() < 1_100);
+}
+
 /// A redirect may lead to an address of any length, and each relative one would get a copy of it.
 #[test]
 fn a_document_at_a_long_address_has_a_short_base() {
