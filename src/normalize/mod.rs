@@ -12,10 +12,12 @@ mod soup;
 mod text;
 mod title;
 
+use std::collections::HashSet;
+
 use url::Url;
 
 use crate::model::{Enclosure, Entry, FeedMeta, FeedSource, Timestamp};
-use crate::read::{RawEntry, RawLink, RawMeta, RawText, short};
+use crate::read::{ELEMENTS, RawEntry, RawLink, RawMeta, RawText, short};
 use html::Cuts;
 
 pub use plain::plain;
@@ -189,13 +191,8 @@ fn categories(found: Vec<String>) -> Vec<String> {
 
 /// Each text once, as many of them as an element may be there in other formats.
 fn distinct(texts: impl Iterator<Item = String>) -> Vec<String> {
-    let mut seen: Vec<String> = Vec::new();
-    for text in texts {
-        if !text.is_empty() && !seen.contains(&text) {
-            seen.push(text);
-        }
-    }
-    seen
+    let mut seen = HashSet::new();
+    texts.filter(|text| !text.is_empty() && seen.insert(text.clone())).take(ELEMENTS).collect()
 }
 
 /// BCP 47 in form; anything else is not a language.
@@ -221,16 +218,14 @@ pub fn language(text: &str) -> Option<String> {
 }
 
 fn enclosures(found: Vec<Enclosure>, base: &Url) -> Vec<Enclosure> {
-    let mut kept: Vec<Enclosure> = Vec::new();
-    for enclosure in found {
-        let Some(url) = web_address(&enclosure.url, base).map(String::from) else { continue };
-        if kept.iter().all(|k| k.url != url) {
-            let media_type = enclosure.media_type.map(|t| text::legal(&t).trim().to_owned());
-            let media_type = media_type.filter(|t| (1..=MEDIA_TYPE).contains(&t.len()));
-            kept.push(Enclosure { url, media_type, ..enclosure });
-        }
-    }
-    kept
+    let mut seen = HashSet::new();
+    let kept = found.into_iter().filter_map(|enclosure| {
+        let url = web_address(&enclosure.url, base).map(String::from).filter(|url| seen.insert(url.clone()))?;
+        let media_type = enclosure.media_type.map(|t| text::legal(&t).trim().to_owned());
+        let media_type = media_type.filter(|t| (1..=MEDIA_TYPE).contains(&t.len()));
+        Some(Enclosure { url, media_type, ..enclosure })
+    });
+    kept.take(ELEMENTS).collect()
 }
 
 #[cfg(test)]
@@ -361,6 +356,22 @@ mod tests {
         let real = meta(&raw(300), &base);
         assert_eq!(real.title.as_ref().map(String::len), Some(900));
         assert!([real.rights, real.id, real.link, real.icon].iter().all(Option::is_some));
+    }
+
+    #[test]
+    fn many_tags_and_files_cost_little() {
+        let raw = RawEntry {
+            categories: (0..150_000).map(|n| n.to_string()).collect(),
+            authors: (0..150_000).map(|n| n.to_string()).collect(),
+            enclosures: (0..100_000)
+                .map(|n| Enclosure { url: format!("https://a.b/{}", n % 99_000), media_type: None, length: None })
+                .collect(),
+            ..RawEntry::default()
+        };
+        let entry = normal(raw).expect("entry");
+        assert_eq!((entry.categories.len(), entry.enclosures.len()), (4_096, 4_096));
+        let post = crate::post::from_entry(entry, crate::model::EntryKey::of("x"), &source());
+        assert_eq!(post.tags.len(), 4_097);
     }
 
     #[test]

@@ -7,6 +7,8 @@ mod read;
 mod strict;
 mod write;
 
+use std::collections::HashSet;
+
 use crate::identity::canonical_url;
 use crate::model::{Entry, EntryKey, FeedSource, Post, Timestamp};
 
@@ -17,12 +19,9 @@ pub use write::{TAIL, is_whole, to_text};
 
 /// Makes the post of an entry: what the archive keeps of it.
 pub fn from_entry(entry: Entry, key: EntryKey, source: &FeedSource) -> Post {
-    let mut tags: Vec<String> = Vec::new();
-    for tag in std::iter::once(&source.name).chain(&source.tags).chain(&entry.categories) {
-        if !tags.contains(tag) {
-            tags.push(tag.clone());
-        }
-    }
+    let tags = std::iter::once(&source.name).chain(&source.tags).chain(&entry.categories);
+    let mut seen = HashSet::new();
+    let tags = tags.filter(|tag| seen.insert(*tag)).cloned().collect();
     Post {
         title: entry.title,
         date: entry.date,

@@ -4,7 +4,7 @@ use super::names::{Part, Space};
 use super::tag::Tag;
 
 /// Elements of one entry that are looked at.
-pub(super) const ELEMENTS: usize = 4_096;
+pub const ELEMENTS: usize = 4_096;
 
 /// An element of an entry or of the feed that says something.
 #[derive(Clone, Debug)]

@@ -5,12 +5,14 @@
 //! costs itself; what can be read of that one is in `loose`. feed-rs is not asked here: it refuses the
 //! whole document for any of these, and of a good one it reads nothing that is not read here.
 
+use std::collections::HashSet;
 use std::ops::Range;
 
 use serde_json::{Deserializer, Map, Value};
 use url::Url;
 
 use super::damage::Damage;
+use super::element::ELEMENTS;
 use super::envelope::{Envelope, REST};
 use super::{RawDate, RawEntry, RawLink, RawMeta, RawText, loose};
 use crate::model::Enclosure;
@@ -415,15 +417,16 @@ fn said(object: &Map<String, Value>, key: &str) -> Option<String> {
 /// Version 1.1's `authors`, version 1.0's `author`; a bare name in place of an object.
 fn authors(object: &Map<String, Value>) -> Vec<String> {
     let many = object.get("authors").and_then(Value::as_array).into_iter().flatten();
-    let mut names = Vec::new();
+    let (mut names, mut seen) = (Vec::new(), HashSet::new());
     for author in many.chain(object.get("author")) {
         let name = match author {
             Value::Object(author) => said(author, "name"),
             Value::String(name) => Some(name.trim().to_owned()).filter(|name| !name.is_empty()),
             _ => None,
         };
-        names.extend(name.filter(|name| !names.contains(name)));
+        names.extend(name.filter(|name| seen.insert(name.clone())));
     }
+    names.truncate(ELEMENTS);
     names
 }
 
@@ -434,7 +437,8 @@ fn list(value: Option<&Value>) -> Vec<String> {
         Some(Value::String(text)) => text.split(',').collect(),
         _ => Vec::new(),
     };
-    texts.into_iter().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty()).collect()
+    let texts = texts.into_iter().map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+    texts.take(ELEMENTS).collect()
 }
 
 fn attachments(item: &Map<String, Value>, base: &Url) -> Vec<Enclosure> {
@@ -447,7 +451,7 @@ fn attachments(item: &Map<String, Value>, base: &Url) -> Vec<Enclosure> {
             length: said(attachment, "size_in_bytes").and_then(|bytes| bytes.parse().ok()),
         })
     };
-    found.filter_map(read).collect()
+    found.filter_map(read).take(ELEMENTS).collect()
 }
 
 #[cfg(test)]

@@ -30,6 +30,7 @@ mod texts;
 pub use chars::short;
 pub use damage::Damage;
 pub use decode::is_encoding;
+pub use element::ELEMENTS;
 pub use envelope::Envelope;
 pub use facts::LONGEST_BASE;
 pub use parse::is_reading;

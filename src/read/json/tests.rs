@@ -120,3 +120,19 @@ proptest::proptest! {
         read(&soup, &base, 9);
     }
 }
+
+#[test]
+fn so_many_tags_files_and_names_are_read_as_of_other_formats() {
+    let many = |one: &dyn Fn(usize) -> String| (0..100_000).map(one).collect::<Vec<_>>().join(",");
+    let document = format!(
+        "{{\"items\":[{{\"id\":\"1\",\"tags\":[{}],\"authors\":[{}],\"attachments\":[{}]}}]}}",
+        many(&|n| format!("\"t{n}\"")),
+        many(&|n| format!("\"a{n}\"")),
+        many(&|n| format!("{{\"url\":\"https://a.b/{n}\"}}")),
+    );
+    let base = Url::parse("https://a.b/").expect("url");
+    let feed = read(&document, &base, 10).expect("feed");
+    let entry = &feed.entries[0];
+    assert_eq!((entry.categories.len(), entry.authors.len(), entry.enclosures.len()), (4_096, 4_096, 4_096));
+}
+
