@@ -131,6 +131,16 @@ fn old_formats_and_other_ways_of_writing_are_read() {
     }
 }
 
+#[test]
+fn entries_of_nothing_are_told_in_one_sentence() {
+    let house = House::new();
+    house.config(ONE).serves("/a.xml", two().replace("<item>", &format!("{}<item>", "<item/>".repeat(3_000))));
+    let run = house.run(["poll"]).summary("1 read (2 new posts, 6000 entries rejected)").success();
+    let told: Vec<&str> = run.stderr.lines().filter(|line| line.contains("left out")).collect();
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].ends_with("neither title nor text nor link nor id (and so were 5999 more)"), "{told:?}");
+}
+
 /// Two hundred kilobytes of each, in a hundred entries, were twenty megabytes of posts and sixty of what is published.
 #[test]
 fn what_a_feed_says_at_length_is_not_written_at_length_into_each_entry() {

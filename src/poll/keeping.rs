@@ -452,10 +452,16 @@ async fn without_lost_posts<A: Archive>(archive: &A, mut known: Vec<Known>) -> R
     Ok(known)
 }
 
+/// One sentence, however many entries it is about: there is only one reason.
+fn left_out(feed: &FeedId, reject: Reject, count: usize) -> String {
+    let more = if count > 1 { format!(" (and so were {} more)", count - 1) } else { String::new() };
+    format!("feed `{feed}`: an entry was left out: {reject}{more}")
+}
+
 /// What the operator should know of a document.
 fn notes(feed: &FeedId, rejects: &[Reject], plan: &Plan) -> Vec<String> {
     let mut notes: Vec<String> =
-        rejects.iter().map(|reject| format!("feed `{feed}`: an entry was left out: {reject}")).collect();
+        rejects.first().map(|reject| left_out(feed, *reject, rejects.len())).into_iter().collect();
     if plan.id_reset {
         notes.push(format!("feed `{feed}`: it dealt its ids anew; entries were recognised by link, title and text"));
     }
