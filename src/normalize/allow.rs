@@ -10,6 +10,8 @@ use std::borrow::Cow;
 
 use url::Url;
 
+use super::text;
+
 pub(super) use address::{address, candidates, resolved, sources, sources_resolved};
 
 /// An element that may stand in a body.
@@ -27,6 +29,8 @@ pub(super) enum Rule {
     Text,
     /// Anything, or no value at all.
     Flag,
+    /// A text that would be the same as HTML: without any tag.
+    Caption,
     /// A web address or a relative one.
     Address,
     /// The same, or `mailto:`.
@@ -40,7 +44,7 @@ pub(super) enum Rule {
     Lang,
 }
 
-use Rule::{Address, Dir, Flag, Id, Lang, Link, Sources, Style, Text};
+use Rule::{Address, Caption, Dir, Flag, Id, Lang, Link, Sources, Style, Text};
 
 const GLOBAL: &[(&str, Rule)] =
     &[("class", Text), ("style", Style), ("id", Id), ("title", Text), ("lang", Lang), ("dir", Dir), ("role", Text)];
@@ -51,8 +55,12 @@ pub(super) const PREFIXES: &[&str] = &["data-", "aria-"];
 /// How every `{` is written in a body.
 pub(super) const BRACE: &str = "&#123;";
 
-/// Names that a library of a site around the post would run: AngularJS, Knockout, htmx, Datastar, Dojo.
-const RUN_BY_LIBRARIES: &[&str] = &["data-ng-", "data-bind", "data-hx-", "data-on-", "data-dojo-"];
+/// Names behind `data-` that a library of a site around the post would run: AngularJS, Knockout, htmx, Datastar, Dojo,
+/// _hyperscript.
+const RUN_BY_LIBRARIES: &[&str] = &["ng-", "bind", "hx-", "on-", "dojo-", "script"];
+
+/// What Fancybox puts into the page as HTML, when a picture is opened.
+const SHOWN_BY_LIBRARIES: &str = "data-caption";
 
 const ALIGN: &[(&str, Rule)] = &[("align", Text)];
 const CITE: &[(&str, Rule)] = &[("cite", Address)];
@@ -258,8 +266,16 @@ pub(super) fn attribute(element: &Element, name: &str) -> Option<Rule> {
 fn free(name: &str) -> Option<Rule> {
     let rest = PREFIXES.iter().find_map(|p| name.strip_prefix(p))?;
     let simple = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.".contains(&b);
-    let run = RUN_BY_LIBRARIES.iter().any(|p| name.starts_with(p));
-    (!rest.is_empty() && rest.bytes().all(simple) && !run).then_some(Flag)
+    let run = name.starts_with("data-") && is_run_by_libraries(rest);
+    let rule = if name == SHOWN_BY_LIBRARIES { Caption } else { Flag };
+    (!rest.is_empty() && rest.bytes().all(simple) && !run).then_some(rule)
+}
+
+/// To AngularJS, `data-ng_init` and `data-_ng-init` are `ng-init`.
+fn is_run_by_libraries(rest: &str) -> bool {
+    let name = rest.trim_start_matches(['-', '_']).as_bytes();
+    let same = |(a, b): (&u8, u8)| *a == b || *a == b'_' && b == b'-';
+    RUN_BY_LIBRARIES.iter().any(|run| name.len() >= run.len() && name.iter().zip(run.bytes()).all(same))
 }
 
 /// Names of the attributes that are listed for an element and for all of them, for the sanitiser.
@@ -277,6 +293,7 @@ impl Rule {
     pub(super) fn proves(self, value: &str) -> bool {
         match self {
             Text | Flag => true,
+            Caption => is_caption(&text::value(value)),
             Link => address::proves(value, true),
             Address => address::proves(value, false),
             Sources => address::proves_all(value),
@@ -292,6 +309,7 @@ impl Rule {
         let whole = |fits: bool| fits.then_some(Cow::Borrowed(value));
         match self {
             Text | Flag => whole(true),
+            Caption => whole(is_caption(value)),
             Link => address(value, base, true).map(Cow::Owned),
             Address => address(value, base, false).map(Cow::Owned),
             Sources => sources(value, base).map(Cow::Owned),
@@ -306,6 +324,11 @@ impl Rule {
 fn is_plain_id(value: &str) -> bool {
     value.starts_with(|c: char| c.is_ascii_alphabetic())
         && value.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+}
+
+/// What it becomes as HTML begins no tag.
+fn is_caption(value: &str) -> bool {
+    !value.contains('<')
 }
 
 fn is_language(value: &str) -> bool {
@@ -402,6 +425,8 @@ mod tests {
         assert_eq!(rule("class", "p"), Some(Rule::Text));
         assert_eq!(rule("data-fancybox", "a"), Some(Rule::Flag));
         assert_eq!(rule("aria-hidden", "i"), Some(Rule::Flag));
+        assert_eq!(rule("data-image-caption", "img"), Some(Rule::Flag));
+        assert_eq!(rule("data-ngo_id", "p"), Some(Rule::Flag));
         for none in [
             "href",
             "onclick",
@@ -414,6 +439,11 @@ mod tests {
             "data-é",
             "data-ng-click",
             "data-bind",
+            "data-ng_init",
+            "data--ng_init",
+            "data-_ng-init",
+            "data-script",
+            "data-hx_get",
             "autoplay",
             "target",
             "formaction",
@@ -421,6 +451,19 @@ mod tests {
         ] {
             assert_eq!(rule(none, "p"), None, "{none}");
         }
+    }
+
+    #[test]
+    fn captions_hold_no_tag() {
+        let caption = element(b"a").and_then(|a| attribute(a, "data-caption"));
+        assert_eq!(caption, Some(Rule::Caption));
+        for good in ["", "图 1 > 2", "A &amp; B &quot;C&quot;", "&amp;lt;img src=x onerror=y>"] {
+            assert!(Rule::Caption.proves(good), "{good}");
+        }
+        for bad in ["<img src=x onerror=y>", "&lt;img src=x>", "&#60;b", "&#x3c;b", "&LT;b", "&lt b", "&#0060b"] {
+            assert!(!Rule::Caption.proves(bad), "{bad}");
+        }
+        assert_eq!(Rule::Caption.keep("a < b", None), None);
     }
 
     #[test]
