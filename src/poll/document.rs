@@ -228,7 +228,9 @@ fn document(feed: &Feed, body: Body, seen: Timestamp, before: &Before) -> Result
     let problems = problems(&feed.source.id, &read, feed.max_entries);
     for mut raw in read.entries {
         let mut source = raw.source.take();
-        source.iter_mut().for_each(|source| keys.hide(source));
+        if let Some(source) = &mut source {
+            keys.hide(source);
+        }
         match normalize::entry(&feed.source, &feed.cuts, &base, raw, meta.language.as_deref(), seen) {
             Ok(mut entry) => {
                 keys.hide_in(&mut entry);
@@ -239,7 +241,9 @@ fn document(feed: &Feed, body: Body, seen: Timestamp, before: &Before) -> Result
         }
     }
     let (mut headers, mut envelope) = (body.headers, read.envelope.unwrap_or_default());
-    headers.iter_mut().for_each(|(_, value)| keys.hide(value));
+    for (_, value) in &mut headers {
+        keys.hide(value);
+    }
     keys.hide(&mut envelope);
     let answer = RawAnswer {
         feed: feed.source.id.to_string(),

@@ -39,7 +39,9 @@ impl Keys {
     pub(super) fn hide_in(&self, entry: &mut Entry) {
         entry.link.take_if(|link| self.are_in(link.as_str()));
         entry.enclosures.retain(|file| !self.are_in(&file.url));
-        entry.guid.iter_mut().for_each(|guid| self.hide(guid));
+        if let Some(guid) = &mut entry.guid {
+            self.hide(guid);
+        }
         self.hide(&mut entry.title);
         self.hide(&mut entry.body);
     }
