@@ -14,12 +14,13 @@ fn feed(numbers: &[u32]) -> String {
     rss(&numbers.iter().map(entry).collect::<String>())
 }
 
-fn month(house: &House) -> std::path::PathBuf {
-    let files = crate::house::files(&house.path("data/archive/_ledger"));
-    files
-        .into_iter()
-        .find(|file| file.to_string_lossy().contains("-") && file.extension().is_some_and(|e| e == "jsonl"))
-        .expect("month")
+/// The only month of a ledger.
+pub fn month(house: &House) -> std::path::PathBuf {
+    let is_month = |file: &std::path::PathBuf| {
+        let name = file.file_name().expect("name").to_string_lossy();
+        name.contains('-') && name.ends_with(".jsonl")
+    };
+    crate::house::files(&house.path("data/archive/_ledger")).into_iter().find(is_month).expect("month")
 }
 
 #[test]
@@ -38,7 +39,7 @@ fn lines_of_another_clone_are_known_wherever_they_stand() {
     ours.run(["poll"]).success();
     let added = |house: &House| fs::read_to_string(month(house)).expect("ledger")[common.len()..].to_owned();
     let merged = format!("{common}{}{}", added(&theirs), added(&ours));
-    fs::write(month(&ours), &merged).expect("written");
+    crate::house::write(&month(&ours), merged.as_bytes());
     copy(&theirs.path("data/archive/_posts"), &ours.path("data/archive/_posts"));
     let gone = ours.posts().into_iter().find(|(_, text)| text.contains("text 1<")).expect("post").0;
     fs::remove_file(ours.path(&format!("data/archive/{gone}"))).expect("removed");

@@ -22,7 +22,7 @@ enum Operation {
         stale: usize,
         complete: usize,
     },
-    Forget(EntryKey, Vec<Alias>, usize, Option<Record>),
+    Forget(EntryKey, Vec<Alias>, usize, Option<Box<Record>>),
     Clear,
     /// With those of the records that there are.
     PutTopic(Fingerprint, Vec<EntryKey>),
@@ -119,7 +119,7 @@ fn operation() -> impl Strategy<Value = Operation> {
     prop_oneof![
         8 => commit,
         2 => (few(key), prop::collection::vec(alias(), 0..3), 0..3_usize, prop::option::of(record()))
-            .prop_map(|(key, marks, n, trace)| Operation::Forget(key, marks, n, trace)),
+            .prop_map(|(key, marks, n, trace)| Operation::Forget(key, marks, n, trace.map(Box::new))),
         1 => Just(Operation::Clear),
         2 => (few(rule), prop::collection::vec(few(key), 0..5)).prop_map(|(rule, members)| Operation::PutTopic(rule, members)),
         2 => (few(topic), few(print)).prop_map(|(topic, from)| Operation::PutPublished(topic, from)),
@@ -173,8 +173,14 @@ async fn apply<I: Index>(index: &I, operation: &Operation) {
         Operation::Forget(key, marks, n, trace) => {
             let marks = marks.iter().map(Alias::fingerprint).collect();
             let when = Timestamp::from_millis(i64::try_from(n).expect("small") * 1_000 - 1_000);
-            let takedown =
-                Takedown { key, when, id: (n > 0).then(|| format!("id {n}")), topics: vec![topic(n)], marks, trace };
+            let takedown = Takedown {
+                key,
+                when,
+                id: (n > 0).then(|| format!("id {n}")),
+                topics: vec![topic(n)],
+                marks,
+                trace: trace.map(|trace| *trace),
+            };
             index.forget(takedown).await
         }
         Operation::Clear => index.clear().await,

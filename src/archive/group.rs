@@ -122,22 +122,19 @@ impl FolderArchive {
         pending: &mut Vec<Pending>,
     ) -> Result<Line, ArchiveError> {
         let mut line = kept.line;
-        let path = match &kept.replaces {
-            Some((path, number)) => {
-                if let Some(number) = number {
-                    let file = self.root.join(path.as_str());
-                    let former = self.disk.read(&file, 0).map_err(|e| unread(&file, e))?;
-                    line.rev = Some(self.keep_former(kept.post.key, *number, &former, pending)?);
-                }
-                path.clone()
+        let path = if let Some((path, number)) = &kept.replaces {
+            if let Some(number) = number {
+                let file = self.root.join(path.as_str());
+                let former = self.disk.read(&file, 0).map_err(|e| unread(&file, e))?;
+                line.rev = Some(self.keep_former(kept.post.key, *number, &former, pending)?);
             }
-            None => {
-                let (path, former) = self.free_path(&kept.post, taken)?;
-                if let Some(former) = former {
-                    line.rev = Some(self.keep_former(kept.post.key, 1, &former, pending)?);
-                }
-                path
+            path.clone()
+        } else {
+            let (path, former) = self.free_path(&kept.post, taken)?;
+            if let Some(former) = former {
+                line.rev = Some(self.keep_former(kept.post.key, 1, &former, pending)?);
             }
+            path
         };
         let text = post::to_text(&kept.post);
         self.write_temporary(&self.root.join(path.as_str()), text.as_bytes(), pending)?;

@@ -47,6 +47,7 @@ const TELLING_TEXT: usize = 200;
 
 /// What an entry can be recognised by, seen together with the whole document it came in.
 #[derive(Clone, Debug)]
+#[expect(clippy::struct_excessive_bools, reason = "facts that have nothing to do with each other")]
 pub struct Identity {
     /// The feed.
     pub feed: FeedId,

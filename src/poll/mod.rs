@@ -150,7 +150,9 @@ where
     /// Which hosts want to be left alone, also those that told other feeds so: nobody knows where redirects will lead.
     async fn holds(&self, jobs: &[Job], desk: &Desk<F, I, A, C>) -> Result<Holds, PollError> {
         let (holds, now) = (Holds::default(), self.clock.now());
-        jobs.iter().for_each(|job| holds.learn(&job.state, now));
+        for job in jobs {
+            holds.learn(&job.state, now);
+        }
         let polled: HashSet<&FeedId> = jobs.iter().map(Job::id).collect();
         let others = self.config.feeds.iter().filter(|feed| !polled.contains(&feed.source.id)).collect();
         for state in desk.stored(others).await? {
