@@ -139,6 +139,13 @@ fn entries_of_nothing_are_told_in_one_sentence() {
     let told: Vec<&str> = run.stderr.lines().filter(|line| line.contains("left out")).collect();
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0].ends_with("neither title nor text nor link nor id (and so were 5999 more)"), "{told:?}");
+    // So it is with what is no entry at all.
+    house.serves("/a.xml", format!("{{\"items\":[{{\"id\":\"1\",\"title\":\"x\"}}{}]}}", ",1".repeat(3_000)));
+    let run = house.run(["poll"]).summary("1 read (1 new post)").success();
+    let told: Vec<&str> = run.stderr.lines().filter(|line| !line.contains("at the last reading")).collect();
+    assert_eq!(told.len(), 6, "{told:?}");
+    assert_eq!(told[0], "warning: feed `a`: item 2 of the document is no JSON object");
+    assert_eq!(told[5], "warning: feed `a`: 2995 more of its entries could not be read");
 }
 
 /// Two hundred kilobytes of each, in a hundred entries, were twenty megabytes of posts and sixty of what is published.

@@ -296,9 +296,16 @@ fn ends(ids: &[Identity]) -> Vec<String> {
     ids.flat_map(|(_, id)| id.marks()).map(|mark| mark.hex()).collect()
 }
 
+/// Sentences about single entries that could not be read; of more of them the number says enough.
+const TOLD: usize = 5;
+
 /// What of the document could not be read.
 fn problems(feed: &FeedId, read: &ReadFeed, most: usize) -> Vec<String> {
-    let mut problems: Vec<String> = read.lost.iter().map(|lost| format!("feed `{feed}`: {lost}")).collect();
+    let told = read.lost.iter().take(TOLD);
+    let mut problems: Vec<String> = told.map(|lost| format!("feed `{feed}`: {lost}")).collect();
+    if let Some(more) = read.lost.len().checked_sub(TOLD).filter(|more| *more > 0) {
+        problems.push(format!("feed `{feed}`: {more} more of its entries could not be read"));
+    }
     if read.total > most {
         let total = read.total;
         problems.push(format!(

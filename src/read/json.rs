@@ -62,21 +62,12 @@ pub(super) fn read(text: &str, base: &Url, most: usize) -> Option<JsonFeed> {
     let mut feed = JsonFeed { envelope: around(text, &list, is_sound), ..JsonFeed::default() };
     let end = Some(list.end).filter(|_| is_sound);
     let mut items = Items::of(text, list.start + 1, end);
-    let mut nothing = Vec::new();
     for (number, (at, value)) in items.by_ref().enumerate() {
         feed.total += 1;
         if number < most {
-            feed.take(&text[at], value, base, &mut nothing);
+            feed.take(&text[at], value, base);
         }
     }
-    feed.lost.extend(match *nothing {
-        [] => None,
-        [item] => Some(format!("item {item} of the document is no JSON object")),
-        [first, ..] => {
-            let count = nothing.len();
-            Some(format!("{count} items of the document are no JSON objects, the first is item {first}"))
-        }
-    });
     let said = members.iter().filter(|(key, _)| is_listed && *key != "items");
     let mut said: Map<String, Value> =
         said.filter_map(|(key, at)| Some(((*key).to_owned(), lenient(&text[at.clone()])?.0))).collect();
@@ -104,8 +95,8 @@ pub(super) fn read(text: &str, base: &Url, most: usize) -> Option<JsonFeed> {
 }
 
 impl JsonFeed {
-    /// One item; `value` where it was written as JSON has to be. The number of one that is none comes to `nothing`.
-    fn take(&mut self, source: &str, value: Option<Value>, base: &Url, nothing: &mut Vec<usize>) {
+    /// One item; `value` where it was written as JSON has to be.
+    fn take(&mut self, source: &str, value: Option<Value>, base: &Url) {
         let item = match value {
             Some(Value::Object(item)) => Some(item),
             Some(_) => None,
@@ -120,7 +111,7 @@ impl JsonFeed {
         };
         match item {
             Some(item) => self.entries.push(entry(&item, source, base)),
-            None => nothing.push(self.total),
+            None => self.lost.push(format!("item {} of the document is no JSON object", self.total)),
         }
     }
 }
