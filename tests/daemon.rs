@@ -456,7 +456,7 @@ fn trouble_with_the_archive_passes_and_the_daemon_goes_on() {
     let house = House::new();
     house.serves("/a", entries(0..2));
     house.config(&format!(
-        "{SERVER}schedule: '@yearly'\nfeeds: [{{ id: a, name: A, url: '{{server}}/a' }}]\ntopics: [{{ id: t }}]"
+        "{SERVER}schedule: '@every 1s'\nfeeds: [{{ id: a, name: A, url: '{{server}}/a' }}]\ntopics: [{{ id: t }}]"
     ));
     let daemon = Daemon::start(&house);
     daemon.polled("a", "polled");
@@ -467,17 +467,17 @@ fn trouble_with_the_archive_passes_and_the_daemon_goes_on() {
     std::fs::rename(&raw, house.path("raw")).expect("aside");
     house.write("data/archive/_raw", b"in the way");
     house.serves("/a", entries(0..4));
+    daemon.line(|line| line.contains("nothing can be kept at the moment; next try in 5 s"));
+    let health = daemon.get_with("/health", "_raw");
+    assert!(health.starts_with("HTTP/1.1 503"), "{health}");
     let run = house.run(["poll"]).code(1);
     assert_ne!(run.stderr, "");
-    daemon.line(|line| line.contains("nothing can be kept at the moment; next try in 5 s"));
-    let health = daemon.get("/health", "");
-    assert!(health.starts_with("HTTP/1.1 503") && health.contains("_raw"), "{health}");
     assert!(daemon.get("/t/atom.xml", "").starts_with("HTTP/1.1 200"), "what is published is served on");
     std::fs::remove_file(&raw).expect("removed");
     std::fs::rename(house.path("raw"), &raw).expect("back");
     // It is polled again by itself: nothing of the failed poll was marked as seen.
     daemon.line(|line| line.contains(" new=2 "));
-    assert!(daemon.get("/health", "").starts_with("HTTP/1.1 200"));
+    assert!(daemon.get_with("/health", "\"status\":\"ready\"").starts_with("HTTP/1.1 200"));
     assert_eq!(daemon.terminate(), 0);
     house.run(["verify", "--deep"]).success();
 }
