@@ -177,17 +177,10 @@ pub fn keys(entries: &[Entry], dedup: Dedup) -> Vec<Identity> {
     let links: Vec<Option<CanonicalUrl>> = entries.iter().map(link).collect();
     let facts = entries.iter().zip(&links).map(|(entry, link)| Facts::of(entry, link.as_ref(), dedup));
     let facts: Vec<Facts> = facts.collect();
-    // An entry that is listed twice, or in two versions, is one entry still.
-    let versions = distinct_per(facts.iter().filter_map(|f| Some((f.guid?, f.version()))));
-    let uses = count(facts.iter().filter_map(|f| f.guid));
-    let valid = |f: &Facts| f.guid.filter(|guid| versions.get(guid) == Some(&1)).map(str::to_owned);
-    let told: Vec<(Fingerprint, Option<Fingerprint>)> = facts
-        .iter()
-        .map(|f| match valid(f).filter(|guid| uses.get(guid.as_str()).is_some_and(|n| *n > 1)) {
-            Some(guid) => (Fingerprint::of(&guid), None),
-            None => (f.text, f.sign(valid(f).as_deref())),
-        })
-        .collect();
+    // An entry that is listed twice is one entry still.
+    let uses = distinct_per(facts.iter().filter_map(|f| Some((f.guid?, f.said()))));
+    let valid = |f: &Facts<'_>| f.guid.filter(|guid| uses.get(guid) == Some(&1)).map(str::to_owned);
+    let told: Vec<Told> = facts.iter().map(|f| (f.text, f.sign(valid(f).as_deref()))).collect();
     let shared = distinct_per(facts.iter().zip(&told).filter_map(|(f, told)| Some((f.link?, f.content(*told)))));
     let pairs = distinct_per(facts.iter().zip(&told).map(|(f, told)| ((f.base(), f.title), *told)));
     facts
@@ -218,6 +211,9 @@ pub fn keys(entries: &[Entry], dedup: Dedup) -> Vec<Identity> {
         })
         .collect()
 }
+
+/// What tells entries of one title apart: text and sign.
+type Told = (Fingerprint, Option<Fingerprint>);
 
 /// What is compared between the entries of a document.
 struct Facts<'a> {
@@ -258,17 +254,13 @@ impl<'a> Facts<'a> {
         self.entry.claimed.filter(|_| !self.entry.date_is_made)
     }
 
-    /// What two versions of an entry with a guid have in common.
-    fn version(&self) -> (Fingerprint, Option<&'a str>, Option<Timestamp>, Option<Fingerprint>) {
-        let claimed = self.claimed();
-        (self.title, self.link, claimed, Some(self.text).filter(|_| claimed.is_none()))
+    /// All that it says.
+    fn said(&self) -> (Fingerprint, Fingerprint, Option<&'a str>, Option<Timestamp>) {
+        (self.title, self.text, self.link, self.claimed())
     }
 
     /// What makes it another entry than one with the same link; without any text only the guid can.
-    fn content(
-        &self,
-        told: (Fingerprint, Option<Fingerprint>),
-    ) -> (Fingerprint, (Fingerprint, Option<Fingerprint>), Option<&'a str>) {
+    fn content(&self, told: Told) -> (Fingerprint, Told, Option<&'a str>) {
         (self.title, told, self.guid.filter(|_| self.entry.body.is_empty()))
     }
 
@@ -312,14 +304,6 @@ impl<'a> Facts<'a> {
         };
         EntryKey::of(&format!("{}\n{discriminator}", self.base()))
     }
-}
-
-fn count<T: std::hash::Hash + Eq>(items: impl Iterator<Item = T>) -> HashMap<T, usize> {
-    let mut counts = HashMap::new();
-    for item in items {
-        *counts.entry(item).or_default() += 1;
-    }
-    counts
 }
 
 /// How many different values stand beside each key.

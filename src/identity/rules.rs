@@ -189,10 +189,9 @@ fn one_entry_each(document: &[Identity], matched: &mut [Option<(&Found, u8)>]) {
 
 /// True when two entries of a document cannot be one.
 fn is_other(entry: &Identity, other: &Identity) -> bool {
-    let same_guid = entry.guid.is_some() && entry.guid == other.guid;
     let same_sign = entry.sign.is_none() || other.sign.is_none() || entry.sign == other.sign;
     let same = entry.title == other.title && entry.text == other.text && same_sign;
-    entry.dedup != Dedup::Url && !same_guid && !same
+    entry.dedup != Dedup::Url && !same
 }
 
 /// True when the feed dealt its ids anew: many matches by guid, and too many of them say nothing
