@@ -36,6 +36,29 @@ fn bulletins_of_one_title_and_text_are_as_many_as_their_guids_and_moments() {
 }
 
 #[test]
+fn issues_of_one_title_and_address_are_as_many_as_their_guids_texts_and_dates() {
+    let issue = |n: u32| {
+        item(
+            "Open thread",
+            "https://example.org/",
+            &format!("https://example.org/?p={n}"),
+            &day(n),
+            &format!("<p>No. {n}</p>"),
+        )
+    };
+    for window in 1..=3 {
+        assert_eq!(posts_of("", window, issue), 9, "{window}");
+    }
+    // With its date or its text it stays the one that it was, whatever guid it gets.
+    for (date, text) in [(day(0), "other words"), (day(1), "words")] {
+        let world = World::one("");
+        let link = "https://example.org/1";
+        assert_eq!(world.step(rss(&item("T", link, "a", &day(0), "<p>words</p>"))), (1, 0, 0));
+        assert_eq!(world.step(rss(&item("T", link, "b", &date, &format!("<p>{text}</p>")))).0, 0, "{date} {text}");
+    }
+}
+
+#[test]
 fn one_article_that_is_listed_under_two_guids_is_one() {
     let world = World::one("");
     let entry = |guid: &str| item("T", "https://example.org/1", guid, DATE, "<p>x</p>");

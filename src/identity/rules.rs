@@ -229,8 +229,9 @@ fn by_pair<'a>(entry: &Identity, known: &'a Known) -> Option<(&'a Found, u8)> {
     }
     let plain = known.url.as_ref().filter(|found| found.record.title == entry.title);
     let found = plain.or(known.pair.as_ref())?;
-    let distinct = entry.pair_is_void && (found.record.text != entry.text || is_apart(entry, &found.record));
-    (!distinct).then_some((found, 3))
+    let record = &found.record;
+    let distinct = entry.pair_is_void && (record.text != entry.text || is_apart(entry, record));
+    (!distinct && !is_next_issue(entry, known, found)).then_some((found, 3))
 }
 
 /// Rule 4: the link is known. `taken_by` tells which entry of this document already is a known one.
@@ -253,7 +254,8 @@ fn by_url<'a, 'd>(
     }
     // Whoever has an article taken down may see it come again in other words; of the same moment it is the same one.
     let is_gone = known.taken_down.contains(&found.key) && same_claim(entry, record);
-    let reused = same_feed && guids_differ(entry, record) && entry.title != record.title && !same_text && !is_gone;
+    let is_another = entry.title != record.title && !same_text && same_feed && guids_differ(entry, record);
+    let reused = !is_gone && (is_another || is_next_issue(entry, known, found));
     if entry.link_is_shared {
         // Several entries of this document have the link: it says little here.
         let same_text = same_text && !is_apart(entry, record);
@@ -300,6 +302,18 @@ fn has_its_key(entry: &Identity, record: &Record, reset: bool) -> bool {
 /// The title says that it is the same, or a text that is long enough to say so.
 fn same_content(entry: &Identity, record: &Record) -> bool {
     entry.title == record.title || (entry.text == record.text && entry.text_is_telling)
+}
+
+/// The next issue of what always has one title and address, and stands in its document alone: guid, text and date are others.
+/// Under its old title what was taken down is not believed to be another.
+fn is_next_issue(entry: &Identity, known: &Known, found: &Found) -> bool {
+    let record = &found.record;
+    let another_moment = entry.claimed.is_some() && record.claimed.is_some() && !same_claim(entry, record);
+    record.feed.as_ref() == Some(&entry.feed)
+        && guids_differ(entry, record)
+        && entry.text != record.text
+        && another_moment
+        && !known.taken_down.contains(&found.key)
 }
 
 /// Another entry of the same link, title and text, as far as a record can tell: another guid, if any, at another moment.
