@@ -117,7 +117,9 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
         }
         if !stale.is_empty() {
             let facts = self.site_facts(now).await?;
-            self.strike_new(&facts, outcome).await?;
+            let done = self.strike_new(&facts, outcome).await;
+            self.go_on(done, &mut failed)?;
+            let is_struck = failed.is_none();
             let sources = self.archive.sources().await?;
             self.apply_new_rules(&stale, outcome).await?;
             let facts = Facts::new(facts, sources, self.config);
@@ -131,12 +133,16 @@ impl<I: Index, A: Archive> Publisher<'_, I, A> {
                 // Whose documents they are that cannot be written shows when each topic goes alone.
                 Err(error) if error.is_of_files() => {
                     let _ = self.site.settle();
-                    for topic in stale {
+                    for topic in &stale {
                         let done = self.alone(topic, all, &facts, outcome).await;
                         self.go_on(done, &mut failed)?;
                     }
                 }
                 Err(error) => return Err(error),
+            }
+            // What is not struck everywhere stays due, with the topics whose publishing brings it about.
+            for topic in stale.iter().filter(|_| !is_struck) {
+                self.index.put_published(&topic.id, Fingerprint::of("not struck")).await?;
             }
         }
         let done = self.root(outcome).await;

@@ -56,8 +56,10 @@ where
     ingest::catch_up(&**index, &**archive, config, |_, _| {}).await?;
     archive.settle().await?;
     let publisher = Publisher { config, index: &**index, archive: &**archive, site };
-    publisher.strike_everywhere(now).await?;
+    let struck = publisher.strike_everywhere(now).await;
+    // A document that cannot be struck must not keep the entry in today's feeds as well.
     publisher.publish(&config.topics, false, now, outcome).await?;
+    struck?;
     said.push(if was_gone {
         format!("`{path}` was taken down already; whatever there was of it in archive and published files is gone now")
     } else {

@@ -234,6 +234,19 @@ fn a_takedown_that_stopped_can_be_repeated() {
 }
 
 #[test]
+fn what_cannot_be_struck_keeps_nothing_else_from_being_published() {
+    let house = with_a_topic_that_left();
+    in_the_way(&house);
+    let shown = |word: &str| house.read("data/public/all/atom.xml").contains(word);
+    assert!(shown("Title 104."));
+    house.run(["forget", "https://example.org/104", "--reason", "asked to"]).code(1);
+    assert!(!shown("Title 104.") && shown("at:deleted-entry"), "{}", house.read("data/public/all/atom.xml"));
+    house.serves("/a.xml", entries(100..110));
+    house.run(["poll"]).code(1);
+    assert!(shown("Title 109."), "{}", house.read("data/public/all/atom.xml"));
+}
+
+#[test]
 fn a_takedown_that_stopped_is_finished_by_the_next_publication() {
     let house = with_a_topic_that_left();
     let way = in_the_way(&house);
